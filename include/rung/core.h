@@ -84,7 +84,8 @@ typedef struct rung_rng {
 } rung_rng;
 
 RUNG_API rung_rng rung_rng_seed(uint64_t seed);
-/* An independent generator for a purpose: the same parent and the same label give the same child. Does not advance. */
+/* An independent generator for a purpose: the same parent (its key and stream; the index plays no part) and the same
+ * label give the same child. Does not advance. */
 RUNG_API rung_rng rung_rng_split(const rung_rng *parent, uint64_t label);
 /* The four 32-bit numbers of block `block` (numbers 4*block .. 4*block+3), without advancing. */
 RUNG_API void rung_rng_block(const rung_rng *rng, uint64_t block, uint32_t out[4]);
@@ -104,8 +105,10 @@ typedef void rung_task(void *context, int ith, int nth);
 /* `threads` 1 .. 256, or 0 for one per processor available to this process. */
 RUNG_API rung_team *rung_team_new(int threads);
 RUNG_API void rung_team_free(rung_team *team);
+/* The largest nth a task of this team is called with. */
 RUNG_API int rung_team_size(const rung_team *team);
-/* Returns when every member has returned. A team of 1 calls `task` directly. */
+/* Returns when every member has returned; one run at a time. A team of 1 calls `task` directly. nth is rung_team_size,
+ * or less where OpenMP grants fewer threads (OMP_THREAD_LIMIT; a run from within a parallel region). */
 RUNG_API void rung_team_run(rung_team *team, rung_task *task, void *context);
 /* To be called by every member from within a task: nobody goes on before all have come. Spins before it yields. */
 RUNG_API void rung_team_barrier(rung_team *team);
