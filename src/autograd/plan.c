@@ -1,0 +1,124 @@
+/* What a replay needs to know and recording could not yet: which nodes lead to the loss, who adds to a gradient and who
+ * stores it, and where the team has to wait.
+ *
+ * A barrier stands before a node where it reads what another member may have written since the last one. Neighbours
+ * that are both `elementwise` slice alike, so each member reads only what it wrote itself. */
+#include "graph.h"
+
+#include <stdlib.h>
+
+static bool same_slices(const rung_node *a, const rung_node *b) {
+  return a->op->elementwise && b->op->elementwise && rung_tensor_count(&a->value) == rung_tensor_count(&b->value);
+}
+
+static void mark_wanted(rung_graph *graph) {
+  rung_node *root = graph->nodes[graph->count - 1];
+  graph->plan[root->index].leads_to_root = rung_node_wants_gradient(root);
+  for (int i = root->index; i >= 0; i--) {
+    const rung_node *node = graph->nodes[i];
+    if (!graph->plan[i].leads_to_root || !node->op->backward) continue;
+    for (int k = 0; k < node->op->input_count; k++)
+      if (rung_node_wants_gradient(node->input[k])) graph->plan[node->input[k]->index].leads_to_root = true;
+  }
+}
+
+/* In the order of the backward pass the first consumer stores into a gradient and every later one adds to it. */
+static void mark_accumulate(rung_graph *graph, bool *written) {
+  for (int i = graph->count - 1; i >= 0; i--) {
+    rung_node *node = graph->nodes[i];
+    if (!graph->plan[i].leads_to_root || !node->op->backward) continue;
+    for (int k = 0; k < node->op->input_count; k++) {
+      if (!rung_node_wants_gradient(node->input[k])) continue;
+      node->accumulate[k] = written[node->input[k]->index];
+      written[node->input[k]->index] = true;
+    }
+  }
+}
+
+static void place_forward_barriers(rung_graph *graph) {
+  int last = 0; /* nodes from here on were computed since the last barrier */
+  for (int i = 0; i < graph->count; i++) {
+    const rung_node *node = graph->nodes[i];
+    for (int k = 0; k < node->op->input_count; k++) {
+      const rung_node *input = node->input[k];
+      if (input && input->index >= last && !leaf_is_parameter(input) && !same_slices(node, input))
+        graph->plan[i].barrier_forward = true;
+    }
+    if (graph->plan[i].barrier_forward) last = i;
+  }
+}
+
+/* writer[j]: the consumer that last wrote node j's gradient since the last barrier, or -1. */
+static void place_backward_barriers(rung_graph *graph, int *writer) {
+  for (int i = 0; i < graph->count; i++) writer[i] = -1;
+  for (int i = graph->count - 1; i >= 0; i--) {
+    const rung_node *node = graph->nodes[i];
+    if (!graph->plan[i].leads_to_root || !node->op->backward) continue;
+    bool wait = writer[i] >= 0 && !same_slices(node, graph->nodes[writer[i]]);
+    for (int k = 0; k < node->op->input_count; k++) {
+      const rung_node *input = node->input[k];
+      int other = rung_node_wants_gradient(input) ? writer[input->index] : -1;
+      wait |= other >= 0 && !same_slices(node, graph->nodes[other]);
+    }
+    graph->plan[i].barrier_backward = wait;
+    for (int j = 0; j < graph->count && wait; j++) writer[j] = -1;
+    for (int k = 0; k < node->op->input_count; k++)
+      if (rung_node_wants_gradient(node->input[k])) writer[node->input[k]->index] = i;
+  }
+}
+
+/* An input stays in integers if every reader takes it so, as its first operand. */
+static rung_status settle_inputs(rung_graph *graph) {
+  for (int i = 0; i < graph->count; i++) {
+    rung_node *leaf = graph->nodes[i];
+    if (!leaf_is_input(leaf)) continue;
+    bool welcome = true;
+    for (int j = i + 1; j < graph->count; j++)
+      for (int k = 0; k < graph->nodes[j]->op->input_count; k++)
+        if (graph->nodes[j]->input[k] == leaf) welcome &= k == 0 && graph->nodes[j]->op->reads_integers;
+    rung_status status = leaf_settle_type(leaf, welcome);
+    if (status != RUNG_OK) return status;
+  }
+  return RUNG_OK;
+}
+
+static rung_status provide_scratch(rung_graph *graph) {
+  size_t most = 0, total;
+  for (int i = 0; i < graph->count; i++)
+    if (graph->nodes[i]->scratch_bytes > most) most = graph->nodes[i]->scratch_bytes;
+  if (most <= graph->scratch_stride) return RUNG_OK;
+  if (!rung_size_add(most, 4095, &most)) return rung_fail(RUNG_ERROR_MEMORY, "graph: scratch size overflows");
+  most &= ~(size_t)4095;
+  if (!rung_size_multiply(most, (size_t)rung_team_size(graph->team), &total))
+    return rung_fail(RUNG_ERROR_MEMORY, "graph: scratch size overflows");
+  char *scratch = rung_allocate(total);
+  if (!scratch) return RUNG_ERROR_MEMORY;
+  rung_release(graph->scratch);
+  graph->scratch = scratch;
+  graph->scratch_stride = most;
+  return RUNG_OK;
+}
+
+rung_status graph_plan(rung_graph *graph) {
+  if (graph->planned == graph->count) return RUNG_OK;
+  size_t count = (size_t)graph->count;
+  free(graph->plan);
+  graph->plan = calloc(count, sizeof *graph->plan);
+  bool *written = calloc(count, sizeof *written);
+  int *writer = calloc(count, sizeof *writer);
+  rung_status status = RUNG_OK;
+  if (!graph->plan || !written || !writer) {
+    status = rung_fail(RUNG_ERROR_MEMORY, "graph: no memory to plan %d nodes", graph->count);
+  } else {
+    mark_wanted(graph);
+    mark_accumulate(graph, written);
+    place_forward_barriers(graph);
+    place_backward_barriers(graph, writer);
+    status = settle_inputs(graph);
+    if (status == RUNG_OK) status = provide_scratch(graph);
+  }
+  free(written);
+  free(writer);
+  graph->planned = status == RUNG_OK ? graph->count : -1;
+  return status;
+}
