@@ -39,7 +39,7 @@ static inline int test_main(int argc, char **argv, const char *file, const test_
 
 #define TEST_MAIN(...)                                                                                                 \
   int main(int argc, char **argv) {                                                                                    \
-    static const test_case cases[] = {__VA_ARGS__};                                                                    \
+    const test_case cases[] = {__VA_ARGS__};                                                                           \
     (void)argc;                                                                                                        \
     return test_main(argc, argv, __FILE__, cases, (int)(sizeof cases / sizeof cases[0]));                              \
   }
