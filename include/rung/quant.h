@@ -1,0 +1,223 @@
+/* rung/quant.h: schemes, ranges, quantization parameters, and quantized graphs.
+ *
+ * A real number r is stood for by an integer q: r = scale * (q - zero_point). The equations are numbered in
+ * docs/quantization.md; "eq." below refers to them. */
+#ifndef RUNG_QUANT_H
+#define RUNG_QUANT_H
+
+#include <rung/autograd.h>
+#include <rung/core.h>
+#include <rung/kernels.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Formats and quantization parameters ------------------------------------------------------------------------ */
+
+/* The integers that stand for a tensor's numbers. */
+typedef struct rung_format {
+  int bits;       /* 2 .. 8; 1 is binary: q is -1 or +1, scale the mean magnitude (Rastegari et al., XNOR-Net, 2016) */
+  bool is_signed; /* -2^(bits-1) .. 2^(bits-1)-1; otherwise 0 .. 2^bits - 1 */
+  bool symmetric; /* zero_point = 0 (signed), and -2^(bits-1) stays unused */
+} rung_format;
+
+/* RUNG_ERROR_ARGUMENT where the format is none of the above: "weight_bits 9, expected 1..8". `what` names it. */
+RUNG_API rung_status rung_format_check(const rung_format *format, const char *what);
+/* The integers in use, qmin .. qmax (eq. 3). */
+RUNG_API void rung_format_range(const rung_format *format, int32_t *qmin, int32_t *qmax);
+/* Scale and zero point for reals in [rmin, rmax] (eq. 4 affine, eq. 5 symmetric). The range is first widened to hold 0;
+ * a range of zeros gives scale 1; a range too narrow for a normal f32 scale gives the smallest normal f32.
+ * RUNG_ERROR_NUMERIC where a bound is not finite or rmin > rmax. */
+RUNG_API rung_status rung_qparams(const rung_format *format, float rmin, float rmax, float *scale, int32_t *zero_point);
+
+/* m = multiplier * 2^-shift (eq. 7): multiplier odd in [2^30, 2^31), shift in 1 .. 62; m < 2^-32 gives (0, 1), whose
+ * product is always 0. RUNG_ERROR_NUMERIC for m <= 0, not finite, or too large (m >= 2^30). */
+RUNG_API rung_status rung_multiplier_from_real(double m, int32_t *multiplier, int32_t *shift);
+
+/* Quantizes weight [rows, columns] row by row: one scale a row, or a row and `group` columns (group > 0; the last group
+ * of a row may be short): scales [rows, groups]. Symmetric formats. q [rows, columns]. No NaN. */
+RUNG_API void rung_quantize_rows(const rung_format *format, const float *weight, int64_t rows, int64_t columns,
+                                 int64_t group, int8_t *q, float *scale);
+
+/* ---- Observers: from values to a range -------------------------------------------------------------------------- */
+
+typedef enum rung_observer_kind {
+  RUNG_OBSERVER_DEFAULT =
+      0,                 /* of activations: RUNG_OBSERVER_MOVING_AVERAGE at 5 bits and more, RUNG_OBSERVER_MSE below */
+  RUNG_OBSERVER_MIN_MAX, /* smallest and largest so far */
+  RUNG_OBSERVER_MOVING_AVERAGE, /* range += momentum * (batch's range - range); the first batch's range at first */
+  RUNG_OBSERVER_PERCENTILE,     /* cuts (1 - percentile) of the values off each side that has values */
+  RUNG_OBSERVER_MSE,            /* the range that quantizes a histogram of the values with the least squared error */
+  RUNG_OBSERVER_ENTROPY, /* ... with the least Kullback-Leibler divergence (Migacz, 8-bit inference with TensorRT,
+                            2017) */
+  RUNG_OBSERVER_KIND_COUNT
+} rung_observer_kind;
+
+RUNG_API const char *rung_observer_name(rung_observer_kind kind); /* "min-max", "moving-average", "percentile", ... */
+RUNG_API rung_status rung_observer_parse(const char *name, rung_observer_kind *kind);
+
+typedef struct rung_observer_options {
+  rung_observer_kind kind;
+  float momentum;   /* RUNG_OBSERVER_MOVING_AVERAGE; 0: 0.01 */
+  float percentile; /* RUNG_OBSERVER_PERCENTILE; 0: 0.9999 */
+} rung_observer_options;
+
+typedef struct rung_observer rung_observer;
+
+/* `format` is what the range is for: the MSE and entropy searches depend on it. */
+RUNG_API rung_observer *rung_observer_new(const rung_observer_options *options, const rung_format *format);
+RUNG_API void rung_observer_free(rung_observer *observer);
+/* RUNG_ERROR_NUMERIC, with nothing observed, if x [n] holds a NaN or an infinity. */
+RUNG_API rung_status rung_observer_observe(rung_observer *observer, const float *x, int64_t n);
+/* Whether a batch's smallest and largest value are all that the observer needs; then this is the same as observing it.
+ */
+RUNG_API bool rung_observer_needs_range_only(const rung_observer *observer);
+RUNG_API void rung_observer_observe_range(rung_observer *observer, float min, float max);
+/* Scales what was observed so far by `keep` (0 .. 1) in weight against what comes: histograms only, others ignore it.
+ */
+RUNG_API void rung_observer_fade(rung_observer *observer, float keep);
+/* RUNG_ERROR_STATE before anything was observed. */
+RUNG_API rung_status rung_observer_range(const rung_observer *observer, float *rmin, float *rmax);
+RUNG_API void rung_observer_reset(rung_observer *observer);
+
+/* ---- Quantizers: a format, an observer, and the parameters in force --------------------------------------------- */
+
+typedef enum rung_quantizer_state {
+  RUNG_QUANTIZER_OFF = 0,   /* nothing observed yet */
+  RUNG_QUANTIZER_CALIBRATE, /* observes; its parameters follow */
+  RUNG_QUANTIZER_TRAIN,     /* observes what passes and quantizes with the range held before */
+  RUNG_QUANTIZER_FROZEN     /* quantizes, and no longer moves */
+} rung_quantizer_state;
+
+/* Of one activation tensor. Read it; the functions here change it. */
+typedef struct rung_quantizer {
+  char name[64];
+  rung_format format;
+  rung_observer *observer;
+  rung_quantizer_state state;
+  int32_t qmin, qmax;
+  float scale; /* valid from CALIBRATE on */
+  int32_t zero_point;
+  uint64_t observed; /* batches */
+} rung_quantizer;
+
+RUNG_API rung_quantizer *rung_quantizer_new(const char *name, const rung_format *format,
+                                            const rung_observer_options *observer);
+RUNG_API void rung_quantizer_free(rung_quantizer *quantizer);
+/* Observes and takes over the new range: in CALIBRATE and TRAIN; OFF becomes CALIBRATE; FROZEN ignores it. */
+RUNG_API rung_status rung_quantizer_observe(rung_quantizer *quantizer, const float *x, int64_t n);
+RUNG_API rung_status rung_quantizer_observe_range(rung_quantizer *quantizer, float min, float max);
+
+/* ---- Schemes ---------------------------------------------------------------------------------------------------- */
+
+typedef enum rung_granularity {
+  RUNG_PER_CHANNEL = 0, /* one scale an output channel (a row of the weight) */
+  RUNG_PER_TENSOR,
+  RUNG_PER_GROUP /* one scale a channel and group of `weight_group` inputs */
+} rung_granularity;
+
+typedef enum rung_ranges {
+  RUNG_RANGES_DELAYED = 0, /* a step quantizes with the range held before it, and observes as it goes: one pass */
+  RUNG_RANGES_CURRENT      /* ... with the range that includes this batch: two passes, as other frameworks do */
+} rung_ranges;
+
+/* How a network is quantized. Zero is w8a8: weights signed, symmetric, per channel; activations unsigned, affine, per
+ * tensor. */
+typedef struct rung_scheme {
+  int weight_bits;     /* 1 .. 8; 0: 8 */
+  int activation_bits; /* 2 .. 8; 0: 8. Inputs that come as 8-bit integers keep their 8 bits */
+  rung_granularity weight_granularity;
+  int64_t weight_group;           /* RUNG_PER_GROUP: a positive multiple of 4 */
+  bool activation_signed;         /* i8 rather than u8 */
+  bool activation_symmetric;      /* zero point 0 (needs activation_signed) */
+  rung_observer_options observer; /* of activations */
+  rung_ranges ranges;
+} rung_scheme;
+
+RUNG_API rung_status rung_scheme_check(const rung_scheme *scheme);
+/* "w4a8" into `scheme`'s bits. RUNG_ERROR_ARGUMENT: "bits 'w9a0': expected wNaM with N in 1..8 and M in 2..8". */
+RUNG_API rung_status rung_scheme_parse_bits(const char *text, rung_scheme *scheme);
+RUNG_API rung_format rung_scheme_weight_format(const rung_scheme *scheme);
+RUNG_API rung_format rung_scheme_activation_format(const rung_scheme *scheme);
+
+/* ---- Operations ------------------------------------------------------------------------------------------------- */
+
+/* y = scale (quantize(x) - zero_point), the gradient straight through inside the range and zero outside (eq. 6; Bengio
+ * et al., 2013). The quantizer's parameters are read at each replay; in training it observes x, delayed or current. */
+RUNG_API rung_node *rung_fake_quantize(rung_node *x, rung_quantizer *quantizer, rung_ranges ranges);
+/* The same for a weight [rows, ...], its scales from its own present values. */
+RUNG_API rung_node *rung_fake_quantize_weight(rung_node *weight, const rung_format *format,
+                                              rung_granularity granularity, int64_t group);
+/* f32 -> integers, and integers -> f32. */
+RUNG_API rung_node *rung_quantize_node(rung_node *x, rung_quantizer *quantizer, rung_ranges ranges);
+RUNG_API rung_node *rung_dequantize_node(rung_node *x);
+
+/* The linear layer on integers. x is u8 or i8 with scale and zero point; the int8 copy of the weight is made from the
+ * shadow as it stands. With `output` y is its integers, relu'd first if asked; without, y is i32 logits on one common
+ * scale (eq. 10). */
+typedef enum rung_clamp { RUNG_CLAMP_NONE = 0, RUNG_CLAMP_RELU, RUNG_CLAMP_RELU6 } rung_clamp;
+
+typedef struct rung_quantized_linear_options {
+  rung_format weight_format;
+  rung_granularity granularity;
+  int64_t group;
+  rung_clamp clamp;
+  rung_quantizer *output; /* borrowed; NULL: logits */
+  rung_ranges ranges;
+} rung_quantized_linear_options;
+
+RUNG_API rung_node *rung_quantized_linear(rung_node *x, rung_node *weight, rung_node *bias,
+                                          const rung_quantized_linear_options *options);
+
+/* The integers of such a layer as its last replay used them: what a frozen program is made of. Borrowed. */
+typedef struct rung_integer_layer {
+  int64_t in, out, group, groups; /* groups: 1 without */
+  rung_format weight_format;
+  const int8_t *weight;               /* [out, in] */
+  const float *weight_scale;          /* [out, groups] */
+  const int32_t *bias;                /* [out, groups]: with -zero_point_x * sum_k w added */
+  const int64_t *bias64;              /* [out]; groups only */
+  const int32_t *multiplier;          /* [out, groups] */
+  const int32_t *shift;               /* [out] */
+  rung_dtype input_type, output_type; /* output_type I32: logits */
+  float input_scale, output_scale;
+  int32_t input_zero_point, output_zero_point;
+  int32_t input_qmin, input_qmax; /* what the input can be */
+  int32_t qmin, qmax;             /* the output's clamp; ReLU is in it */
+} rung_integer_layer;
+
+/* RUNG_ERROR_ARGUMENT where the node is no quantized linear layer; RUNG_ERROR_STATE before its first replay. */
+RUNG_API rung_status rung_integer_layer_view(const rung_node *node, rung_integer_layer *layer);
+
+/* ---- Quantized graphs ------------------------------------------------------------------------------------------- */
+
+typedef enum rung_arithmetic {
+  RUNG_ARITHMETIC_INTEGER = 0, /* the forward pass is the integer program */
+  RUNG_ARITHMETIC_SIMULATED    /* float fake-quantization: what other frameworks do */
+} rung_arithmetic;
+
+typedef struct rung_quantization rung_quantization;
+
+/* Quantizes `graph` (recorded, its inputs bound to data): makes the two graphs below over the same parameters, with the
+ * same quantizers. `graph` must outlive it. Linear layers become integer layers, ReLU and ReLU6 their clamp, reshape
+ * and dropout pass integers; an operation without an integer form stays in f32 between a dequantize and a quantize. */
+RUNG_API rung_quantization *rung_quantization_new(rung_graph *graph, const rung_scheme *scheme);
+RUNG_API void rung_quantization_free(rung_quantization *quantization);
+RUNG_API rung_graph *rung_quantization_graph(const rung_quantization *quantization, rung_arithmetic arithmetic);
+/* The node of that graph that stands for `node` of the float one: after the clamp, in integers where it has them. */
+RUNG_API rung_node *rung_quantization_node(const rung_quantization *quantization, rung_arithmetic arithmetic,
+                                           const rung_node *node);
+RUNG_API int rung_quantization_quantizer_count(const rung_quantization *quantization);
+RUNG_API rung_quantizer *rung_quantization_quantizer(const rung_quantization *quantization, int index);
+/* Feeds every quantizer what the float graph's last replay computed. */
+RUNG_API rung_status rung_quantization_observe(rung_quantization *quantization);
+RUNG_API void rung_quantization_set_state(rung_quantization *quantization, rung_quantizer_state state);
+/* Parameters were changed from outside (loaded, edited): the integer copies are stale. */
+RUNG_API void rung_quantization_refresh(rung_quantization *quantization);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
