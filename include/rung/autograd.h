@@ -79,6 +79,9 @@ RUNG_API rung_status rung_graph_status(const rung_graph *graph);
  * memory is borrowed and must outlive the replays. */
 RUNG_API rung_status rung_graph_bind(rung_node *leaf, const rung_tensor *source);
 
+/* What a leaf is bound to, or NULL. */
+RUNG_API const rung_tensor *rung_graph_bound(const rung_node *leaf);
+
 typedef struct rung_replay_options {
   int64_t count;         /* examples, 1 .. batch */
   int64_t first;         /* the examples are first .. first+count-1 of the bound sources ... */
@@ -125,6 +128,8 @@ typedef struct rung_op {
   /* Sets node->value's type and shape, and scratch_bytes; allocates what else the op keeps (rung_node_allocate). Inputs
    * are recorded nodes, in node->input. */
   rung_status (*infer)(rung_node *node);
+  /* Once before each replay, on one thread, in order of recording: what all members should see alike; may be NULL. */
+  void (*prepare)(rung_node *node, const rung_replay *replay);
   /* Computes this member's slice of the value; reads whatever it likes of the inputs. */
   void (*forward)(rung_node *node, const rung_replay *replay);
   /* From node->gradient to each input's gradient that is wanted: this member's slice of each. NULL: none flows. */
@@ -149,9 +154,10 @@ struct rung_node {
   bool trainable;       /* a parameter that a gradient should reach */
   /* input i's gradient already holds another consumer's part in this pass: add to it. Set while recording. */
   bool accumulate[RUNG_MAX_INPUTS];
-  const void *attributes; /* the op's own */
-  void *state;            /* the op's own, from rung_node_allocate */
-  size_t scratch_bytes;   /* that each member needs while it is in this op */
+  const void *attributes; /* the op's own, a copy of what it was recorded with */
+  size_t attribute_bytes;
+  void *state;          /* the op's own, from rung_node_allocate */
+  size_t scratch_bytes; /* that each member needs while it is in this op */
 };
 
 /* Records `op` on `inputs` (op->input_count of them, NULLs for the optional ones) with a copy of `attributes`. */

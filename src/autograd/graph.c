@@ -95,6 +95,7 @@ static rung_status construct(rung_node *node, const void *attributes, size_t byt
     if (!copy) return RUNG_ERROR_MEMORY;
     memcpy(copy, attributes, bytes);
     node->attributes = copy;
+    node->attribute_bytes = bytes;
   }
   rung_status status = node->op->infer(node);
   if (status == RUNG_OK) status = allocate_tensors(node);

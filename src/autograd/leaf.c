@@ -154,6 +154,12 @@ rung_status rung_graph_bind(rung_node *leaf, const rung_tensor *source) {
   return RUNG_OK;
 }
 
+const rung_tensor *rung_graph_bound(const rung_node *leaf) {
+  if (!leaf_is_input(leaf)) return NULL;
+  const input_state *state = leaf->state;
+  return state->source.data ? &state->source : NULL;
+}
+
 rung_status leaf_settle_type(rung_node *node, bool integers_welcome) {
   input_state *state = node->state;
   const leaf_attributes *attributes = node->attributes;

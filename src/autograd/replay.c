@@ -85,17 +85,18 @@ rung_status rung_graph_replay(rung_graph *graph, const rung_replay_options *opti
   graph_set_count(graph, options->count);
   if (options->training) graph->step++;
   if (options->backward) *(float *)graph->nodes[last]->gradient.data = 1;
-  walk_context walk = {.graph = graph, .options = options, .last = last};
-  graph->current = options;
-  rung_team_run(graph->team, walk_task, &walk);
-  graph->current = NULL;
-
   const rung_replay replay = {.nth = 1,
                               .training = options->training,
                               .backward = options->backward,
                               .step = graph->step,
                               .team = graph->team,
                               .scratch = graph->scratch};
+  for (int i = 0; i <= last; i++)
+    if (graph->nodes[i]->op->prepare) graph->nodes[i]->op->prepare(graph->nodes[i], &replay);
+  walk_context walk = {.graph = graph, .options = options, .last = last};
+  graph->current = options;
+  rung_team_run(graph->team, walk_task, &walk);
+  graph->current = NULL;
   for (int i = 0; i <= last; i++)
     if (graph->nodes[i]->op->settle) graph->nodes[i]->op->settle(graph->nodes[i], &replay);
   return RUNG_OK;
