@@ -17,6 +17,9 @@
 #include <arm_neon.h>
 #define VW 4
 #else
+#if defined(__SSE2__) && !defined(RUNG_PORTABLE)
+#include <immintrin.h>
+#endif
 #define VW 4
 #endif
 
@@ -56,12 +59,6 @@ static inline vf vf_select(vi mask, vf a, vf b) {
 static inline vi vi_select(vi mask, vi a, vi b) {
   return (mask & a) | (~mask & b);
 }
-static inline vf vf_max(vf a, vf b) {
-  return vf_select(a > b, a, b);
-} /* b where either is NaN */
-static inline vf vf_min(vf a, vf b) {
-  return vf_select(a < b, a, b);
-}
 
 #if defined(__AVX512F__)
 
@@ -77,6 +74,49 @@ static inline vf vf_fma(vf a, vf b, vf c) {
 static inline vf vf_sqrt(vf a) {
   return (vf)_mm512_sqrt_ps((__m512)a);
 }
+/* a > b ? a : b, so b where either is NaN or both are zeros; vf_min alike. */
+static inline vf vf_max(vf a, vf b) {
+  return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+}
+static inline vf vf_min(vf a, vf b) {
+  return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+}
+static inline vi vi_max(vi a, vi b) {
+  return (vi)_mm512_max_epi32((__m512i)a, (__m512i)b);
+}
+static inline vi vi_min(vi a, vi b) {
+  return (vi)_mm512_min_epi32((__m512i)a, (__m512i)b);
+}
+/* a0 b0 a1 b1 (low) or a2 b2 a3 b3 (high) of each four lanes. */
+static inline vi vi_interleave_low(vi a, vi b) {
+  return (vi)_mm512_unpacklo_epi32((__m512i)a, (__m512i)b);
+}
+static inline vi vi_interleave_high(vi a, vi b) {
+  return (vi)_mm512_unpackhi_epi32((__m512i)a, (__m512i)b);
+}
+/* Lanes 4q .. 4q+3 are the 16 bytes at row[4q] + offset. */
+static inline vi vi_load_quads(const char *const *row, int64_t offset) {
+  __m512i v = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i_u *)(row[0] + offset)));
+  v = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i_u *)(row[4] + offset)), 1);
+  v = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i_u *)(row[8] + offset)), 2);
+  return (vi)_mm512_inserti32x4(v, _mm_loadu_si128((const __m128i_u *)(row[12] + offset)), 3);
+}
+/* Bit l is lane l of a mask. */
+static inline uint32_t vi_bits(vi mask) {
+  return (uint32_t)_mm512_movepi32_mask((__m512i)mask);
+}
+/* acc + the sum of two products of int16. */
+static inline vi vi_dot_pairs(vi acc, vi a, vi b) {
+  return acc + (vi)_mm512_madd_epi16((__m512i)a, (__m512i)b);
+}
+/* acc + the sum of four products of unsigned bytes of a with signed bytes of b, exact while it fits 32 bits. As an
+ * intrinsic GCC 12 spills the accumulators around it. */
+#if defined(__AVX512VNNI__)
+static inline vi vi_dot_bytes(vi acc, vi a, vi b) {
+  __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
+  return acc;
+}
+#endif
 
 #elif defined(__AVX2__)
 
@@ -92,6 +132,39 @@ static inline vf vf_fma(vf a, vf b, vf c) {
 static inline vf vf_sqrt(vf a) {
   return (vf)_mm256_sqrt_ps((__m256)a);
 }
+/* a > b ? a : b, so b where either is NaN or both are zeros; vf_min alike. */
+static inline vf vf_max(vf a, vf b) {
+  return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+}
+static inline vf vf_min(vf a, vf b) {
+  return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+}
+static inline vi vi_max(vi a, vi b) {
+  return (vi)_mm256_max_epi32((__m256i)a, (__m256i)b);
+}
+static inline vi vi_min(vi a, vi b) {
+  return (vi)_mm256_min_epi32((__m256i)a, (__m256i)b);
+}
+/* a0 b0 a1 b1 (low) or a2 b2 a3 b3 (high) of each four lanes. */
+static inline vi vi_interleave_low(vi a, vi b) {
+  return (vi)_mm256_unpacklo_epi32((__m256i)a, (__m256i)b);
+}
+static inline vi vi_interleave_high(vi a, vi b) {
+  return (vi)_mm256_unpackhi_epi32((__m256i)a, (__m256i)b);
+}
+/* Lanes 4q .. 4q+3 are the 16 bytes at row[4q] + offset. */
+static inline vi vi_load_quads(const char *const *row, int64_t offset) {
+  __m256i v = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i_u *)(row[0] + offset)));
+  return (vi)_mm256_inserti128_si256(v, _mm_loadu_si128((const __m128i_u *)(row[4] + offset)), 1);
+}
+/* Bit l is lane l of a mask. */
+static inline uint32_t vi_bits(vi mask) {
+  return (uint32_t)_mm256_movemask_ps((__m256)mask);
+}
+/* acc + the sum of two products of int16. */
+static inline vi vi_dot_pairs(vi acc, vi a, vi b) {
+  return acc + (vi)_mm256_madd_epi16((__m256i)a, (__m256i)b);
+}
 
 #elif defined(__aarch64__) && !defined(RUNG_PORTABLE)
 
@@ -106,6 +179,10 @@ static inline vf vf_fma(vf a, vf b, vf c) {
 }
 static inline vf vf_sqrt(vf a) {
   return (vf)vsqrtq_f32((float32x4_t)a);
+}
+static inline vi vi_dot_pairs(vi acc, vi a, vi b) {
+  int16x8_t x = (int16x8_t)a, y = (int16x8_t)b;
+  return acc + (vi)vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(y)), vmull_high_s16(x, y));
 }
 
 #else /* any machine: where it has no fused multiply-add, libm's does it, slowly and rightly */
@@ -124,7 +201,47 @@ static inline vf vf_sqrt(vf a) {
   for (int i = 0; i < VW; i++) a[i] = __builtin_sqrtf(a[i]);
   return a;
 }
+#if defined(__SSE2__) && !defined(RUNG_PORTABLE)
+static inline vi vi_dot_pairs(vi acc, vi a, vi b) {
+  return acc + (vi)_mm_madd_epi16((__m128i)a, (__m128i)b);
+}
+#else
+static inline vi vi_dot_pairs(vi acc, vi a, vi b) {
+  return acc + (a << 16 >> 16) * (b << 16 >> 16) + (a >> 16) * (b >> 16);
+}
+#endif
 
+#endif
+
+#if VW == 4
+static inline vf vf_max(vf a, vf b) {
+  return vf_select(a > b, a, b);
+}
+static inline vf vf_min(vf a, vf b) {
+  return vf_select(a < b, a, b);
+}
+static inline vi vi_max(vi a, vi b) {
+  return vi_select(a > b, a, b);
+}
+static inline vi vi_min(vi a, vi b) {
+  return vi_select(a < b, a, b);
+}
+static inline vi vi_interleave_low(vi a, vi b) {
+  return (vi){a[0], b[0], a[1], b[1]};
+}
+static inline vi vi_interleave_high(vi a, vi b) {
+  return (vi){a[2], b[2], a[3], b[3]};
+}
+static inline vi vi_load_quads(const char *const *row, int64_t offset) {
+  vi v;
+  memcpy(&v, row[0] + offset, sizeof v);
+  return v;
+}
+static inline uint32_t vi_bits(vi mask) {
+  const vi bit = {1, 2, 4, 8};
+  mask &= bit;
+  return (uint32_t)(mask[0] | mask[1] | mask[2] | mask[3]);
+}
 #endif
 
 /* Round to nearest even, for |x| <= 2^22: adding 1.5 * 2^23 leaves no fraction bits. */

@@ -1,0 +1,27 @@
+/* c[i][j] = a chain of fused multiply-adds over k, ascending, from 0 or c[i][j]; then + bias[j]; then max(., 0). */
+#include "level.h"
+
+#include <math.h>
+
+static float element(const rung_matrix *x, int64_t row, int64_t column) {
+  int64_t r = x->transpose ? column : row, c = x->transpose ? row : column;
+  int64_t at = r * x->stride + c;
+  if (x->type == RUNG_F32) return ((const float *)x->data)[at];
+  int32_t q = x->type == RUNG_U8 ? ((const uint8_t *)x->data)[at] : ((const int8_t *)x->data)[at];
+  int64_t s = r * x->scale_stride + (x->group ? c / x->group : 0);
+  return x->scale[s] * (float)(q - (x->zero_point ? x->zero_point[s] : 0));
+}
+
+void RUNG_AT_LEVEL(gemm_f32)(const rung_gemm *gemm, void *scratch, int ith, int nth) {
+  (void)scratch;
+  int64_t begin, end;
+  rung_slice(gemm->n, 1, ith, nth, &begin, &end);
+  for (int64_t i = 0; i < gemm->m; i++)
+    for (int64_t j = begin; j < end; j++) {
+      float *c = &gemm->c[i * gemm->c_stride + j];
+      float sum = gemm->accumulate ? *c : 0.0f;
+      for (int64_t p = 0; p < gemm->k; p++) sum = fmaf(element(&gemm->a, i, p), element(&gemm->b, p, j), sum);
+      if (gemm->bias) sum += gemm->bias[j];
+      *c = gemm->relu && sum < 0.0f ? 0.0f : sum;
+    }
+}

@@ -1,0 +1,142 @@
+/* The f32 product: blocks of b and of a are packed into panels, and a tile of c at a time is computed in registers.
+ * Each element of c is one chain of fused multiply-adds, k ascending: a block of k that is not the first resumes the
+ * chain from c in memory, so that neither blocking nor tile size nor vector width can be seen in the bits. */
+#include "gemm_f32_pack.h"
+
+#if VW == 16
+enum { tile_rows = 12, tile_vectors = 2 };
+#elif VW == 8
+enum { tile_rows = 6, tile_vectors = 2 };
+#else
+enum { tile_rows = 8, tile_vectors = 2 };
+#endif
+enum { tile_columns = tile_vectors * VW, row_block = gemm_rows / tile_rows * tile_rows };
+
+/* A tile of c, and what happens to it beside the products. */
+typedef struct tile_target {
+  float *c;
+  int64_t stride, last_row; /* rows past last_row repeat it */
+  bool resume;              /* the chain starts from c, else from 0 */
+  const float *bias;        /* [tile_columns], added at the end, or NULL */
+  bool relu;
+} tile_target;
+
+ALWAYS_INLINE void tile(const int rows, int64_t depth, const float *a, const float *b, tile_target to) {
+  vf sum[tile_rows][tile_vectors];
+#pragma GCC unroll 16
+  for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+    for (int j = 0; j < tile_vectors; j++)
+      sum[i][j] = to.resume ? vf_load(to.c + gemm_min(i, to.last_row) * to.stride + j * VW) : vf_set(0.0f);
+  for (int64_t p = 0; p < depth; p++, a += tile_rows, b += tile_columns) {
+    vf line[tile_vectors];
+#pragma GCC unroll 4
+    for (int j = 0; j < tile_vectors; j++) line[j] = vf_load(b + j * VW);
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++) {
+      vf x = vf_set(a[i]);
+#pragma GCC unroll 4
+      for (int j = 0; j < tile_vectors; j++) sum[i][j] = vf_fma(x, line[j], sum[i][j]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+    for (int j = 0; j < tile_vectors; j++) {
+      vf v = sum[i][j];
+      if (to.bias) v += vf_load(to.bias + j * VW);
+      if (to.relu) v = vf_max(vf_set(0.0f), v); /* 0 > v ? 0 : v keeps NaN */
+      vf_store(to.c + gemm_min(i, to.last_row) * to.stride + j * VW, v);
+    }
+}
+
+/* The tile function of the fewest rows that hold `rows`. */
+static void run_tile(int64_t rows, int64_t depth, const float *a, const float *b, tile_target to) {
+  to.last_row = rows - 1;
+  if (rows == tile_rows) {
+    to.last_row = tile_rows - 1;
+    tile(tile_rows, depth, a, b, to);
+  } else if (rows > 4)
+    tile(tile_rows, depth, a, b, to);
+  else if (rows > 1)
+    tile(4, depth, a, b, to);
+  else
+    tile(1, depth, a, b, to);
+}
+
+/* A tile that has fewer than tile_columns columns of c, through a whole one. */
+static void run_narrow_tile(int64_t rows, int64_t columns, int64_t depth, const float *a, const float *b,
+                            tile_target to) {
+  float c[tile_rows * tile_columns], bias[tile_columns] = {0};
+  tile_target whole = {c, tile_columns, 0, to.resume, to.bias ? bias : NULL, to.relu};
+  size_t bytes = (size_t)columns * sizeof(float);
+  memset(c, 0, sizeof c);
+  if (to.bias) memcpy(bias, to.bias, bytes);
+  if (to.resume)
+    for (int64_t i = 0; i < rows; i++) memcpy(c + i * tile_columns, to.c + i * to.stride, bytes);
+  run_tile(rows, depth, a, b, whole);
+  for (int64_t i = 0; i < rows; i++) memcpy(to.c + i * to.stride, c + i * tile_columns, bytes);
+}
+
+typedef struct block {
+  int64_t row, rows, column, columns, begin, depth; /* of c, of c, along k */
+} block;
+
+/* The packed blocks of a and b multiplied: a panel of b stays in the first cache while those of a pass. */
+static void multiply_block(const rung_gemm *gemm, const block *at, const float *a, const float *b) {
+  bool last = at->begin + at->depth == gemm->k;
+  for (int64_t j = 0; j < at->columns; j += tile_columns)
+    for (int64_t i = 0; i < at->rows; i += tile_rows) {
+      int64_t rows = gemm_min(tile_rows, at->rows - i), columns = gemm_min(tile_columns, at->columns - j);
+      const float *a_panel = a + i * at->depth, *b_panel = b + j * at->depth;
+      tile_target to = {.c = gemm->c + (at->row + i) * gemm->c_stride + at->column + j,
+                        .stride = gemm->c_stride,
+                        .resume = gemm->accumulate || at->begin > 0,
+                        .bias = last && gemm->bias ? gemm->bias + at->column + j : NULL,
+                        .relu = last && gemm->relu};
+      if (columns == tile_columns)
+        run_tile(rows, at->depth, a_panel, b_panel, to);
+      else
+        run_narrow_tile(rows, columns, at->depth, a_panel, b_panel, to);
+    }
+}
+
+/* Member ith's part of c: columns, or rows where that leaves the busiest member fewer tiles. */
+static block member_part(const rung_gemm *gemm, int ith, int nth) {
+  int64_t down = (gemm->m + tile_rows - 1) / tile_rows, across = (gemm->n + tile_columns - 1) / tile_columns;
+  int64_t row = 0, row_end = gemm->m, column = 0, column_end = gemm->n;
+  if ((down + nth - 1) / nth * across < (across + nth - 1) / nth * down)
+    rung_slice(gemm->m, tile_rows, ith, nth, &row, &row_end);
+  else
+    rung_slice(gemm->n, tile_columns, ith, nth, &column, &column_end);
+  return (block){.row = row, .rows = row_end - row, .column = column, .columns = column_end - column};
+}
+
+static void multiply_columns(const rung_gemm *gemm, const block *part, block at, float *a, float *b) {
+  pack_source from = {&gemm->b, gemm->b.transpose, at.column, at.columns, at.begin, at.depth};
+  pack_panels(b, tile_columns, &from);
+  int64_t rows = gemm_block(part->rows, row_block, tile_rows), end = part->row + part->rows;
+  for (at.row = part->row; at.row < end; at.row += rows) {
+    at.rows = gemm_min(rows, end - at.row);
+    from = (pack_source){&gemm->a, !gemm->a.transpose, at.row, at.rows, at.begin, at.depth};
+    pack_panels(a, tile_rows, &from);
+    multiply_block(gemm, &at, a, b);
+  }
+}
+
+void RUNG_AT_LEVEL(gemm_f32)(const rung_gemm *gemm, void *scratch, int ith, int nth) {
+  block part = member_part(gemm, ith, nth);
+  if (part.rows == 0) return;
+  int64_t columns = gemm_block(part.columns, gemm_columns, tile_columns);
+  int64_t depth = gemm_block(gemm->k, gemm_depth, 4), end = part.column + part.columns;
+  float *b = scratch;
+  float *a = b + gemm_round_up(gemm_round_up(columns, tile_columns) * depth * 4 + gemm_slack, RUNG_ALIGNMENT) / 4;
+  for (int64_t column = part.column; column < end; column += columns) {
+    block at = {.column = column, .columns = gemm_min(columns, end - column)};
+    do { /* once even where k is 0 */
+      at.depth = gemm_min(depth, gemm->k - at.begin);
+      multiply_columns(gemm, &part, at, a, b);
+      at.begin += at.depth;
+    } while (at.begin < gemm->k);
+  }
+}
