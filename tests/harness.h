@@ -7,6 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* ck_assert records every call, which is slow; this one, for long loops, speaks up only when it fails. */
+#define ENSURE(condition)                                                                                              \
+  do {                                                                                                                 \
+    if (!(condition)) ck_abort_msg("'%s' is false", #condition);                                                       \
+  } while (0)
+
+/* What the sanitizers, where built in, are told: that a size which cannot be had is a failed malloc, not the end of the
+ * program; and that libomp's inside, which is not instrumented, is not to be watched. */
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__tsan_default_options(void);
+const char *__asan_default_options(void) {
+  return "allocator_may_return_null=1";
+}
+const char *__tsan_default_options(void) {
+  return "allocator_may_return_null=1:ignore_noninstrumented_modules=1";
+}
+
 typedef struct test_case {
   const char *name;
   const TTest *test;
