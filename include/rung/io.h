@@ -41,8 +41,9 @@ typedef enum rung_split { RUNG_TRAIN = 0, RUNG_TEST } rung_split;
  * NULL with a message that names the file otherwise. */
 RUNG_API rung_dataset *rung_dataset_load(const char *name, rung_split split);
 
-/* From the caller's memory, borrowed: it must outlive the dataset. `inputs` [count, ...] f32 (no NaN) or u8; exactly
- * one of `labels` (with `classes` >= 2) and `targets` (f32 [count, ...], no NaN). */
+/* From the caller's memory, borrowed: it must outlive the dataset. `inputs` [count, ...] of rank 2 or more, f32 (no
+ * NaN) or u8 with its scale > 0 and zero point 0..255; exactly one of `labels` (count of them, with `classes` >= 2) and
+ * `targets` (f32 [count, ...] of rank 2 or more, no NaN). `name` is for messages. */
 RUNG_API rung_dataset *rung_dataset_new(const char *name, const rung_tensor *inputs, const int32_t *labels,
                                         int32_t classes, const rung_tensor *targets);
 /* Examples begin .. begin+count-1 of `parent`, which must outlive the view. */

@@ -1,3 +1,4 @@
+/* Datasets in memory: made, viewed, freed. */
 #include "dataset.h"
 
 #include <inttypes.h>

@@ -1,8 +1,8 @@
+/* IDX: magic 0 0 TYPE RANK, RANK big-endian u32 extents, then the elements, big-endian. */
 #include <rung/io.h>
 
 #include "stream.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 /* A gzip file does not say how much it holds, and an IDX header may claim anything: memory grows with what has really

@@ -1,3 +1,4 @@
+/* Plain files, and gzip files through zlib where the build has it. */
 #include "stream.h"
 
 #include <errno.h>

@@ -127,7 +127,7 @@ START_TEST(refuses_label_200) {
   refuse(scratch_path("label"), "train-labels-idx1-ubyte: label 200 at 17, expected 0..9");
   file[8 + 17] = 10;
   scratch_write("label/train-labels-idx1-ubyte", file, sizeof file);
-  refuse(scratch_path("label"), "label 10 at 17, expected 0..9");
+  refuse(scratch_path("label"), "train-labels-idx1-ubyte: label 10 at 17, expected 0..9");
 }
 END_TEST
 

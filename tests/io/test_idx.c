@@ -209,7 +209,7 @@ START_TEST(reads_large_gzip) {
   ck_assert(file != NULL && member != NULL);
   file[2] = 8, file[3] = 1;
   for (int i = 0; i < 4; i++) file[4 + i] = (unsigned char)(count >> (24 - 8 * i));
-  for (size_t i = 8; i < size; i++) file[i] = (unsigned char)((i * i) >> 7);
+  for (size_t i = 8; i < size; i++) file[i] = (unsigned char)(1 + i % 251);
   const char *path = scratch_write("large.gz", member, gzip_stored(file, size, member));
   rung_tensor tensor;
   ck_assert_msg(rung_idx_read(path, &tensor) == RUNG_OK, "%s", rung_error());
