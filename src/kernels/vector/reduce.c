@@ -1,0 +1,105 @@
+#include "level.h"
+#include "vector/lanes.h"
+#include "vector/map.h"
+
+#include <math.h>
+
+#define BLOCK 4 /* vectors of columns that are summed side by side */
+
+static inline lanes lanes_add(lanes sum, lanes x) {
+  for (int p = 0; p < PARTS; p++) sum.part[p] += x.part[p];
+  return sum;
+}
+
+static inline lanes lanes_fma(lanes a, lanes b, lanes sum) {
+  for (int p = 0; p < PARTS; p++) sum.part[p] = vf_fma(a.part[p], b.part[p], sum.part[p]);
+  return sum;
+}
+
+float RUNG_AT_LEVEL(sum)(const float *x, int64_t n) {
+  lanes sum = lanes_set(0.0f);
+  int64_t i = 0;
+  for (; i + LANES <= n; i += LANES) sum = lanes_add(sum, lanes_load(x + i));
+  if (i < n) sum = lanes_add(sum, lanes_load_part(x + i, n - i, 0.0f));
+  return lanes_tree(sum);
+}
+
+float RUNG_AT_LEVEL(dot)(const float *a, const float *b, int64_t n) {
+  lanes sum = lanes_set(0.0f);
+  int64_t i = 0;
+  for (; i + LANES <= n; i += LANES) sum = lanes_fma(lanes_load(a + i), lanes_load(b + i), sum);
+  if (i < n) sum = lanes_fma(lanes_load_part(a + i, n - i, 0.0f), lanes_load_part(b + i, n - i, 0.0f), sum);
+  return lanes_tree(sum);
+}
+
+typedef struct range {
+  lanes low, high;
+  vi nan[PARTS]; /* lanes that met one */
+} range;
+
+/* The new element comes first: vf_min and vf_max give the second where either is NaN. */
+static inline range range_extend(range r, lanes x) {
+  for (int p = 0; p < PARTS; p++) {
+    r.low.part[p] = vf_min(x.part[p], r.low.part[p]);
+    r.high.part[p] = vf_max(x.part[p], r.high.part[p]);
+    r.nan[p] |= x.part[p] != x.part[p];
+  }
+  return r;
+}
+
+void RUNG_AT_LEVEL(min_max)(const float *x, int64_t n, float *min, float *max, bool *has_nan) {
+  range r = {lanes_set(INFINITY), lanes_set(-INFINITY), {{0}}};
+  int64_t i = 0;
+  for (; i + LANES <= n; i += LANES) r = range_extend(r, lanes_load(x + i));
+  if (i < n) r = range_extend(r, lanes_load_part(x + i, n - i, x[i]));
+  uint32_t nan = 0;
+  float low = INFINITY, high = -INFINITY;
+  for (int p = 0; p < PARTS; p++) {
+    nan |= vi_bits(r.nan[p]);
+    for (int l = 0; l < VW; l++) {
+      if (r.low.part[p][l] < low) low = r.low.part[p][l];
+      if (r.high.part[p][l] > high) high = r.high.part[p][l];
+    }
+  }
+  *min = low + 0.0f;
+  *max = high + 0.0f;
+  *has_nan = nan != 0;
+}
+
+/* The sums, or with b the dots, of `vectors` vectors of columns, `count` columns each. */
+ALWAYS_INLINE void column_block(float *y, const float *a, const float *b, int64_t rows, int64_t stride, bool accumulate,
+                                int vectors, int64_t count) {
+  vf sum[BLOCK];
+  for (int v = 0; v < vectors; v++) {
+    sum[v] = vf_set(0.0f);
+    if (accumulate) sum[v] = vf_load_first(y + v * VW, count);
+  }
+  for (int64_t i = 0; i < rows; i++)
+    for (int v = 0; v < vectors; v++) {
+      vf x = vf_load_first(a + i * stride + v * VW, count);
+      if (b)
+        sum[v] = vf_fma(x, vf_load_first(b + i * stride + v * VW, count), sum[v]);
+      else
+        sum[v] += x;
+    }
+  for (int v = 0; v < vectors; v++) vf_store_first(y + v * VW, sum[v], count);
+}
+
+ALWAYS_INLINE void each_column(float *y, const float *a, const float *b, int64_t rows, int64_t columns, int64_t stride,
+                               bool accumulate) {
+  int64_t j = 0;
+  for (; j + BLOCK * VW <= columns; j += BLOCK * VW)
+    column_block(y + j, a + j, b ? b + j : NULL, rows, stride, accumulate, BLOCK, VW);
+  for (; j + VW <= columns; j += VW) column_block(y + j, a + j, b ? b + j : NULL, rows, stride, accumulate, 1, VW);
+  if (j < columns) column_block(y + j, a + j, b ? b + j : NULL, rows, stride, accumulate, 1, columns - j);
+}
+
+void RUNG_AT_LEVEL(column_sum)(float *y, const float *x, int64_t rows, int64_t columns, int64_t stride,
+                               bool accumulate) {
+  each_column(y, x, NULL, rows, columns, stride, accumulate);
+}
+
+void RUNG_AT_LEVEL(column_dot)(float *y, const float *a, const float *b, int64_t rows, int64_t columns, int64_t stride,
+                               bool accumulate) {
+  each_column(y, a, b, rows, columns, stride, accumulate);
+}
