@@ -40,10 +40,8 @@ ALWAYS_INLINE void panel_from_columns(float *to, const int width, const float *f
     for (int64_t p = 0; p < depth; p++) memcpy(to + p * width, from + p * stride, (size_t)width * sizeof(float));
     return;
   }
-  for (int64_t p = 0; p < depth; p++) {
-    memcpy(to + p * width, from + p * stride, (size_t)lines * sizeof(float));
-    memset(to + p * width + lines, 0, (size_t)(width - lines) * sizeof(float));
-  }
+  for (int64_t p = 0; p < depth; p++)
+    for (int64_t i = 0; i < width; i++) to[p * width + i] = from[p * stride + gemm_min(i, lines - 1)];
 }
 
 /* Stored columns begin .. begin + count - 1 of stored row `row` as f32 (eq. 1). */
@@ -81,7 +79,7 @@ ALWAYS_INLINE void pack_quantized_panel(float *to, const int width, const pack_s
   }
 }
 
-/* All panels of `from`, one after the other; past the last line a panel holds anything finite or a line again. */
+/* All panels of `from`, one after the other. In the last one the last line repeats to the full width. */
 ALWAYS_INLINE void pack_panels(float *to, const int width, const pack_source *from) {
   _Static_assert(VW <= gemm_slack / 4, "a store runs over by less than a vector");
   const rung_matrix *x = from->matrix;
