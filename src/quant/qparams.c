@@ -1,0 +1,103 @@
+/* From real ranges to quantization parameters, from real multipliers to integer ones, and weights to integers. */
+#include "qparams.h"
+
+#include <float.h>
+#include <math.h>
+
+/* A scale that has an f32 reciprocal: 1 / s would overflow below the smallest normal number. */
+static float normal_scale(float scale) {
+  return scale < FLT_MIN ? FLT_MIN : scale > FLT_MAX ? FLT_MAX : scale;
+}
+
+/* eq. 5: scale = max|r| / qmax. */
+static float symmetric_scale(float absmax, int32_t qmax) {
+  return absmax > 0 ? normal_scale(absmax / (float)qmax) : 1;
+}
+
+/* eq. 4: scale = (rmax - rmin) / (qmax - qmin). A width that overflows is divided before the difference is taken. */
+static float affine_scale(float rmin, float rmax, int32_t qmin, int32_t qmax) {
+  float width = rmax - rmin, steps = (float)(qmax - qmin);
+  if (width == 0) return 1;
+  return normal_scale(width <= FLT_MAX ? width / steps : rmax / steps - rmin / steps);
+}
+
+rung_status rung_qparams(const rung_format *format, float rmin, float rmax, float *scale, int32_t *zero_point) {
+  if (!isfinite(rmin) || !isfinite(rmax) || rmin > rmax)
+    return rung_fail(RUNG_ERROR_NUMERIC, "range [%g, %g], expected finite bounds in ascending order", (double)rmin,
+                     (double)rmax);
+  int32_t qmin, qmax;
+  rung_format_range(format, &qmin, &qmax);
+  rmin = fminf(rmin, 0);
+  rmax = fmaxf(rmax, 0);
+  if (format->symmetric) {
+    *scale = symmetric_scale(fmaxf(-rmin, rmax), qmax);
+    *zero_point = 0;
+    return RUNG_OK;
+  }
+  *scale = affine_scale(rmin, rmax, qmin, qmax);
+  float zero = rintf((float)qmin - rmin / *scale);
+  *zero_point = (int32_t)fminf(fmaxf(zero, (float)qmin), (float)qmax);
+  return RUNG_OK;
+}
+
+/* m = f 2^e with f in [1/2, 1), so v = f 2^31 lies in [2^30, 2^31). The odd number nearest to v is the one between the
+ * even numbers on either side of it, which is in that range too: |v - M| <= 1. */
+rung_status rung_multiplier_from_real(double m, int32_t *multiplier, int32_t *shift) {
+  if (!(m > 0) || m >= 0x1p30)
+    return rung_fail(RUNG_ERROR_NUMERIC, "multiplier %g, expected more than 0 and less than 2^30", m);
+  if (m < 0x1p-32) {
+    *multiplier = 0;
+    *shift = 1;
+    return RUNG_OK;
+  }
+  int exponent;
+  double fraction = frexp(m, &exponent);
+  *multiplier = (int32_t)ldexp(fraction, 31) | 1;
+  *shift = 31 - exponent;
+  return RUNG_OK;
+}
+
+/* In double, where no sum of magnitudes overflows; 16 lanes and the tree, as every sum. */
+static double mean_magnitude(const float *w, int64_t n) {
+  enum { LANES = 16 };
+  double lane[LANES] = {0};
+  int64_t i = 0;
+  for (; i + LANES <= n; i += LANES)
+    for (int l = 0; l < LANES; l++) lane[l] += (double)fabsf(w[i + l]);
+  for (int l = 0; i < n; i++, l++) lane[l] += (double)fabsf(w[i]);
+  for (int half = LANES / 2; half > 0; half /= 2)
+    for (int l = 0; l < half; l++) lane[l] += lane[l + half];
+  return lane[0] / (double)n;
+}
+
+/* Binary weights have no 0, so zeros take the smallest scale rather than 1. */
+float qparams_weight_scale(const rung_format *format, const float *w, int64_t n) {
+  if (format->bits == 1) return normal_scale((float)mean_magnitude(w, n));
+  int32_t qmin, qmax;
+  rung_format_range(format, &qmin, &qmax);
+  float min, max;
+  bool has_nan;
+  rung_kernels_active()->min_max(w, n, &min, &max, &has_nan);
+  return symmetric_scale(fmaxf(-min, max), qmax);
+}
+
+static void quantize_weights(const rung_format *format, const float *w, int64_t n, float scale, int8_t *q) {
+  if (format->bits == 1) {
+    for (int64_t i = 0; i < n; i++) q[i] = w[i] >= 0 ? 1 : -1;
+    return;
+  }
+  int32_t qmin, qmax;
+  rung_format_range(format, &qmin, &qmax);
+  rung_kernels_active()->quantize_i8(q, w, n, 1 / scale, 0, qmin, qmax);
+}
+
+void rung_quantize_rows(const rung_format *format, const float *weight, int64_t rows, int64_t columns, int64_t group,
+                        int8_t *q, float *scale) {
+  int64_t width = group > 0 ? group : columns;
+  for (int64_t row = 0; row < rows; row++)
+    for (int64_t column = 0; column < columns; column += width) {
+      int64_t at = row * columns + column, n = columns - column < width ? columns - column : width;
+      *scale = qparams_weight_scale(format, weight + at, n);
+      quantize_weights(format, weight + at, n, *scale++, q + at);
+    }
+}

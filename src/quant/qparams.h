@@ -1,0 +1,10 @@
+#ifndef RUNG_QPARAMS_H
+#define RUNG_QPARAMS_H
+
+#include <rung/quant.h>
+
+/* The scale of the weights w [n] that share one: the largest magnitude over qmax (eq. 5), or of binary weights the mean
+ * magnitude. */
+float qparams_weight_scale(const rung_format *format, const float *w, int64_t n);
+
+#endif

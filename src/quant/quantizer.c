@@ -1,0 +1,72 @@
+/* The quantizer of one activation: off -> calibrate -> train -> frozen. */
+#include <rung/quant.h>
+
+#include <math.h>
+#include <stdio.h>
+
+/* While weights train, a histogram forgets: a batch counts half after 69 more. Its search, dear beside a small step,
+ * follows every 16th batch; counted, not timed, so that every run does the same. */
+#define TRAINING_FADE   0.99f
+#define TRAINING_SEARCH 16
+
+rung_quantizer *rung_quantizer_new(const char *name, const rung_format *format, const rung_observer_options *observer) {
+  if (rung_format_check(format, "quantizer bits") != RUNG_OK) return NULL;
+  if (format->bits < 2) {
+    rung_fail(RUNG_ERROR_ARGUMENT, "quantizer '%s': bits 1, expected 2..8 for activations", name);
+    return NULL;
+  }
+  rung_quantizer *quantizer = rung_allocate(sizeof *quantizer);
+  if (!quantizer) return NULL;
+  snprintf(quantizer->name, sizeof quantizer->name, "%s", name);
+  quantizer->format = *format;
+  rung_format_range(format, &quantizer->qmin, &quantizer->qmax);
+  quantizer->observer = rung_observer_new(observer, format);
+  if (!quantizer->observer || rung_qparams(format, 0, 0, &quantizer->scale, &quantizer->zero_point) != RUNG_OK) {
+    rung_quantizer_free(quantizer);
+    return NULL;
+  }
+  return quantizer;
+}
+
+void rung_quantizer_free(rung_quantizer *quantizer) {
+  if (!quantizer) return;
+  rung_observer_free(quantizer->observer);
+  rung_release(quantizer);
+}
+
+/* Counts the batch just observed and takes over the range. */
+static rung_status follow(rung_quantizer *quantizer) {
+  quantizer->observed++;
+  bool training = quantizer->state == RUNG_QUANTIZER_TRAIN;
+  if (training && !rung_observer_needs_range_only(quantizer->observer) && quantizer->observed % TRAINING_SEARCH != 0)
+    return RUNG_OK;
+  float rmin, rmax;
+  rung_status status = rung_observer_range(quantizer->observer, &rmin, &rmax);
+  if (status == RUNG_OK)
+    status = rung_qparams(&quantizer->format, rmin, rmax, &quantizer->scale, &quantizer->zero_point);
+  if (status == RUNG_OK && quantizer->state == RUNG_QUANTIZER_OFF) quantizer->state = RUNG_QUANTIZER_CALIBRATE;
+  return status;
+}
+
+/* Puts the quantizer's name before the message. */
+static rung_status blame(const rung_quantizer *quantizer, rung_status status) {
+  return status == RUNG_OK ? status : rung_fail(status, "%s: %s", quantizer->name, rung_error());
+}
+
+rung_status rung_quantizer_observe(rung_quantizer *quantizer, const float *x, int64_t n) {
+  if (quantizer->state == RUNG_QUANTIZER_FROZEN) return RUNG_OK;
+  if (quantizer->state == RUNG_QUANTIZER_TRAIN) rung_observer_fade(quantizer->observer, TRAINING_FADE);
+  rung_status status = rung_observer_observe(quantizer->observer, x, n);
+  return blame(quantizer, status == RUNG_OK ? follow(quantizer) : status);
+}
+
+rung_status rung_quantizer_observe_range(rung_quantizer *quantizer, float min, float max) {
+  if (quantizer->state == RUNG_QUANTIZER_FROZEN) return RUNG_OK;
+  if (!rung_observer_needs_range_only(quantizer->observer))
+    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: its observer needs the values, a range is not enough", quantizer->name);
+  if (!isfinite(min) || !isfinite(max) || min > max)
+    return rung_fail(RUNG_ERROR_NUMERIC, "%s: observed range [%g, %g], expected finite bounds in ascending order",
+                     quantizer->name, (double)min, (double)max);
+  rung_observer_observe_range(quantizer->observer, min, max);
+  return blame(quantizer, follow(quantizer));
+}

@@ -1,0 +1,66 @@
+/* Formats and schemes: which integers, for what. */
+#include <rung/quant.h>
+
+#include "observer.h"
+
+rung_status rung_format_check(const rung_format *format, const char *what) {
+  if (format->bits < 1 || format->bits > 8)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "%s %d, expected 1..8", what, format->bits);
+  if (format->symmetric && !format->is_signed)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "%s %d: symmetric but unsigned, expected signed", what, format->bits);
+  if (format->bits == 1 && !format->symmetric)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "%s 1: binary but not symmetric, expected signed and symmetric", what);
+  return RUNG_OK;
+}
+
+void rung_format_range(const rung_format *format, int32_t *qmin, int32_t *qmax) {
+  if (format->bits == 1) {
+    *qmin = -1;
+    *qmax = 1;
+  } else if (format->is_signed) {
+    int32_t half = 1 << (format->bits - 1);
+    *qmin = format->symmetric ? 1 - half : -half;
+    *qmax = half - 1;
+  } else {
+    *qmin = 0;
+    *qmax = (1 << format->bits) - 1;
+  }
+}
+
+rung_format rung_scheme_weight_format(const rung_scheme *scheme) {
+  return (rung_format){.bits = scheme->weight_bits ? scheme->weight_bits : 8, .is_signed = true, .symmetric = true};
+}
+
+rung_format rung_scheme_activation_format(const rung_scheme *scheme) {
+  return (rung_format){.bits = scheme->activation_bits ? scheme->activation_bits : 8,
+                       .is_signed = scheme->activation_signed,
+                       .symmetric = scheme->activation_symmetric};
+}
+
+rung_status rung_scheme_check(const rung_scheme *scheme) {
+  rung_format weight = rung_scheme_weight_format(scheme), activation = rung_scheme_activation_format(scheme);
+  rung_status status = rung_format_check(&weight, "weight_bits");
+  if (status != RUNG_OK) return status;
+  if (activation.bits < 2 || activation.bits > 8)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "activation_bits %d, expected 2..8", activation.bits);
+  status = rung_format_check(&activation, "activation_bits");
+  if (status != RUNG_OK) return status;
+  if ((int)scheme->weight_granularity < RUNG_PER_CHANNEL || scheme->weight_granularity > RUNG_PER_GROUP)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "weight_granularity %d, expected per channel (0), tensor (1) or group (2)",
+                     (int)scheme->weight_granularity);
+  if (scheme->weight_granularity == RUNG_PER_GROUP && (scheme->weight_group < 4 || scheme->weight_group % 4 != 0))
+    return rung_fail(RUNG_ERROR_ARGUMENT, "weight_group %lld, expected a positive multiple of 4",
+                     (long long)scheme->weight_group);
+  if ((int)scheme->ranges < RUNG_RANGES_DELAYED || scheme->ranges > RUNG_RANGES_CURRENT)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "ranges %d, expected delayed (0) or current (1)", (int)scheme->ranges);
+  return observer_check_options(&scheme->observer);
+}
+
+rung_status rung_scheme_parse_bits(const char *text, rung_scheme *scheme) {
+  bool parses = text[0] == 'w' && text[1] >= '1' && text[1] <= '8' && text[2] == 'a' && text[3] >= '2' &&
+                text[3] <= '8' && text[4] == '\0';
+  if (!parses) return rung_fail(RUNG_ERROR_ARGUMENT, "bits '%s': expected wNaM with N in 1..8 and M in 2..8", text);
+  scheme->weight_bits = text[1] - '0';
+  scheme->activation_bits = text[3] - '0';
+  return RUNG_OK;
+}
