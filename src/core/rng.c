@@ -57,7 +57,7 @@ float rung_rng_uniform(rung_rng *rng) {
   return (float)(rung_rng_u32(rng) >> 8) * 0x1p-24f;
 }
 
-/* The natural logarithm of a normal x > 0, within 2 ulp or so, by + - * / alone, which libm's is not.
+/* The natural logarithm of a normal x > 0, within 3 ulp (2.4 measured), by + - * / alone, which libm's is not.
  * x = 2^e m with m in [sqrt(1/2), sqrt(2)); log m = 2 atanh t with t = (m - 1) / (m + 1), so |t| < 0.1716, and
  * atanh t = t + t^3/3 + t^5/5 + ...; the first term left out, t^23/23, is below 2^-62 of the sum. */
 static double logarithm(double x) {

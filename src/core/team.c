@@ -31,10 +31,11 @@
 #endif
 
 #define LARGEST_TEAM 256
-#define SPINS        4000 /* some tens of microseconds: longer than a fair share of one op, shorter than a time slice */
+#define SPINS        4000 /* some tens of microseconds: more than members differ by in an op, less than a time slice */
 
 struct rung_team {
   int size;
+  int spins; /* at a barrier, before yielding: 0 where members outnumber processors and some cannot be running */
   rung_task *task;
   void *context;
   _Alignas(RUNG_ALIGNMENT) atomic_int present;     /* members of this run */
@@ -47,12 +48,12 @@ rung_team *rung_team_new(int threads) {
     rung_fail(RUNG_ERROR_ARGUMENT, "threads is %d, wanted 1 .. %d, or 0 for one per processor", threads, LARGEST_TEAM);
     return NULL;
   }
-  if (threads == 0) {
-    threads = omp_get_num_procs();
-    if (threads > LARGEST_TEAM) threads = LARGEST_TEAM;
-  }
+  int processors = omp_get_num_procs();
+  if (threads == 0) threads = processors < LARGEST_TEAM ? processors : LARGEST_TEAM;
   rung_team *team = rung_allocate(sizeof *team);
-  if (team != NULL) team->size = threads;
+  if (team == NULL) return NULL;
+  team->size = threads;
+  team->spins = threads <= processors ? SPINS : 0;
   return team;
 }
 
@@ -107,8 +108,10 @@ void rung_team_barrier(rung_team *team) {
     atomic_store_explicit(&team->generation, generation + 1, memory_order_release);
     return;
   }
-  for (int spins = 0; atomic_load_explicit(&team->generation, memory_order_acquire) == generation; spins++) {
-    if (spins < SPINS) {
+  int spins = 0;
+  while (atomic_load_explicit(&team->generation, memory_order_acquire) == generation) {
+    if (spins < team->spins) {
+      spins++;
       spin_hint();
     } else {
       sched_yield();
