@@ -1,0 +1,173 @@
+/* rung/nn.h: models. Record a network, fit it, quantize it, calibrate it, fit it again.
+ *
+ *   rung_model *mlp = rung_model_new(&(rung_model_options){.batch = 64, .seed = 1});
+ *   rung_node *x = rung_input(mlp, "image", RUNG_SHAPE(28, 28));
+ *   x = rung_relu(rung_linear(x, "fc1", 256));
+ *   rung_loss_cross_entropy(rung_linear(x, "fc2", 10));
+ *   rung_fit(mlp, train, &(rung_fit_options){.epochs = 10});
+ *   rung_quantize(mlp, &(rung_scheme){.weight_bits = 8, .activation_bits = 8});
+ *   rung_calibrate(mlp, train, 1000);
+ *   rung_fit(mlp, train, &(rung_fit_options){.epochs = 5, .rate = 2e-4f});
+ *
+ * Same seed, same data, same calls: the same weights to the last bit, for any number of threads, compiler and machine.
+ */
+#ifndef RUNG_NN_H
+#define RUNG_NN_H
+
+#include <rung/quant.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Models ----------------------------------------------------------------------------------------------------- */
+
+typedef struct rung_model rung_model;
+
+typedef struct rung_model_options {
+  int64_t batch; /* examples a step; 0: 64 */
+  int threads;   /* 1 .. 256; 0: one a processor */
+  uint64_t seed; /* of the initial weights, the order of examples and dropout */
+} rung_model_options;
+
+RUNG_API rung_model *rung_model_new(const rung_model_options *options);
+RUNG_API void rung_model_free(rung_model *model);
+
+/* What an example is, [batch, shape...]. Then layers and operations (rung/autograd.h), then one loss, which ends it. */
+RUNG_API rung_node *rung_input(rung_model *model, const char *name, rung_shape shape);
+
+/* Layers: a node like those of rung/autograd.h with parameters of their own, "NAME.weight", "NAME.bias" ... */
+typedef enum rung_init {
+  RUNG_INIT_HE = 0, /* normal, variance 2 / in (He et al., 2015): before a ReLU */
+  RUNG_INIT_XAVIER  /* uniform in +-sqrt(6 / (in + out)) (Glorot and Bengio, 2010) */
+} rung_init;
+
+typedef struct rung_linear_options {
+  rung_init init;
+  bool no_bias;
+} rung_linear_options;
+
+/* x [n, ...] is taken as [n, in]; -> [n, out]. Weight [out, in], bias [out] (0 at first). */
+RUNG_API rung_node *rung_linear(rung_node *x, const char *name, int64_t out);
+RUNG_API rung_node *rung_linear_init(rung_node *x, const char *name, int64_t out, const rung_linear_options *options);
+/* x [n, d]; "NAME.weight" (1), "NAME.bias" (0), "NAME.running_mean" (0), "NAME.running_var" (1); momentum 0.1,
+ * epsilon 1e-5. */
+RUNG_API rung_node *rung_batch_norm(rung_node *x, const char *name);
+
+/* Losses; the labels or targets come from the dataset. */
+RUNG_API rung_node *rung_loss_cross_entropy(rung_node *logits);
+RUNG_API rung_node *rung_loss_squared_hinge(rung_node *scores);
+RUNG_API rung_node *rung_loss_squared_error(rung_node *prediction);
+
+/* RUNG_OK if all was recorded; else the first failure, with its message. */
+RUNG_API rung_status rung_model_status(const rung_model *model);
+RUNG_API rung_graph *rung_model_graph(const rung_model *model); /* the float graph */
+
+typedef struct rung_parameter {
+  const char *name;
+  rung_shape shape;
+  float *value;    /* the FP32 shadow. Writing to it: rung_model_touch afterwards */
+  float *gradient; /* of the last step */
+  bool trainable;
+} rung_parameter;
+
+RUNG_API int rung_model_parameter_count(const rung_model *model);
+RUNG_API rung_parameter rung_model_parameter(const rung_model *model, int index);
+RUNG_API void rung_model_touch(rung_model *model); /* the parameters were changed from outside */
+/* FNV-1a (64 bit) over the bits of all parameters, in order of recording, each f32 as 4 little-endian bytes. */
+RUNG_API uint64_t rung_model_hash(const rung_model *model);
+
+/* ---- Optimizers and schedules ----------------------------------------------------------------------------------- */
+
+typedef enum rung_optimizer_kind {
+  RUNG_OPTIMIZER_ADAM = 0, /* Kingma and Ba, 2015; weight_decay is L2, in the gradient */
+  RUNG_OPTIMIZER_ADAMW,    /* Loshchilov and Hutter, 2019: weight_decay is decoupled */
+  RUNG_OPTIMIZER_SGD,      /* momentum and Nesterov's as in Sutskever et al., 2013, in PyTorch's form */
+  RUNG_OPTIMIZER_KIND_COUNT
+} rung_optimizer_kind;
+
+RUNG_API const char *rung_optimizer_name(rung_optimizer_kind kind); /* "adam", "adamw", "sgd" */
+
+typedef enum rung_schedule_kind {
+  RUNG_SCHEDULE_COSINE = 0, /* from the rate to 0 along half a cosine (Loshchilov and Hutter, 2017) */
+  RUNG_SCHEDULE_CONSTANT,
+  RUNG_SCHEDULE_STEP, /* times `factor` after every `period` steps */
+  RUNG_SCHEDULE_KIND_COUNT
+} rung_schedule_kind;
+
+typedef struct rung_schedule {
+  rung_schedule_kind kind;
+  int64_t warm_up; /* steps over which the rate first rises linearly to what it is */
+  int64_t period;  /* RUNG_SCHEDULE_STEP, in steps; 0: a third of all */
+  float factor;    /* RUNG_SCHEDULE_STEP; 0: 0.1 */
+} rung_schedule;
+
+/* The learning rate of step `step` (0 .. total-1) for base rate `rate`; the same bits on every machine. */
+RUNG_API float rung_schedule_rate(const rung_schedule *schedule, float rate, int64_t step, int64_t total);
+
+/* ---- Fitting and evaluating ------------------------------------------------------------------------------------- */
+
+typedef struct rung_metrics {
+  double loss;     /* mean over the examples */
+  double accuracy; /* share of examples whose largest score is the label's, the lowest index winning ties; 0 in a
+                      regression */
+  int64_t examples;
+} rung_metrics;
+
+typedef struct rung_progress {
+  int epoch, epochs;       /* epoch 1 .. epochs */
+  int64_t step, steps;     /* of the epoch; step == steps: it ends here */
+  rung_metrics train;      /* of the epoch so far, while it trained */
+  rung_metrics validation; /* at an epoch's end, if there is a validation set; examples 0 otherwise */
+  float rate;
+  double seconds; /* of training in this epoch so far; validation not counted */
+} rung_progress;
+
+typedef struct rung_fit_options {
+  int epochs; /* 0: 1 */
+  float rate; /* 0: 1e-3 */
+  rung_optimizer_kind optimizer;
+  float momentum;       /* SGD: 0 .. 1; Adam's beta1: 0 means 0.9 */
+  bool nesterov;        /* SGD */
+  float beta2, epsilon; /* Adam; 0: 0.999 and 1e-8 */
+  float weight_decay;
+  float clip_norm; /* the gradient's 2-norm over all parameters is held at this; 0: not */
+  rung_schedule schedule;
+  bool no_shuffle;
+  const rung_dataset *validation; /* evaluated after each epoch */
+  /* Called after every step on the calling thread; true stops the fit (RUNG_OK). May be NULL. */
+  bool (*progress)(void *context, const rung_progress *progress);
+  void *context;
+} rung_fit_options;
+
+/* Trains every trainable parameter on `dataset`, the last short batch included, in the model's present form. Memory is
+ * planned before the first step. RUNG_ERROR_NUMERIC when the loss or a weight is not finite. */
+RUNG_API rung_status rung_fit(rung_model *model, const rung_dataset *dataset, const rung_fit_options *options);
+RUNG_API rung_status rung_evaluate(rung_model *model, const rung_dataset *dataset, rung_metrics *metrics);
+
+/* ---- Quantizing ------------------------------------------------------------------------------------------------- */
+
+/* What the model's forward pass computes with. One set of parameters stands behind all three. */
+typedef enum rung_form {
+  RUNG_FORM_FLOAT = 0, /* f32 */
+  RUNG_FORM_INTEGER,   /* the integer program; what rung_calibrate leaves the model in */
+  RUNG_FORM_SIMULATED  /* f32 with fake-quantization, as other frameworks train */
+} rung_form;
+
+/* Sets the scheme. A model already quantized is quantized anew, from its present parameters, uncalibrated. */
+RUNG_API rung_status rung_quantize(rung_model *model, const rung_scheme *scheme);
+/* Observes `examples` (0 or more than there are: all) of the dataset, from its first on, through the float network, and
+ * leaves the model in integer form. Post-training quantization ends here. */
+RUNG_API rung_status rung_calibrate(rung_model *model, const rung_dataset *dataset, int64_t examples);
+/* RUNG_ERROR_STATE for a quantized form of a model that is not calibrated. */
+RUNG_API rung_status rung_model_use(rung_model *model, rung_form form);
+RUNG_API rung_form rung_model_form(const rung_model *model);
+RUNG_API const rung_quantization *rung_model_quantization(const rung_model *model); /* NULL if not calibrated */
+/* The graph of the present form, its inputs bound to `dataset`. */
+RUNG_API rung_graph *rung_model_bind(rung_model *model, const rung_dataset *dataset);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,34 @@
+/* An optimizer is data: a name, how many f32 of state it keeps a weight, and what it does to a slice of one parameter. */
+#ifndef RUNG_OPTIMIZER_H
+#define RUNG_OPTIMIZER_H
+
+#include <rung/nn.h>
+
+enum { OPTIMIZER_MAX_SLOTS = 2 };
+
+/* What an update knows: the options of the fit, this step's rate, how far it is. */
+typedef struct optimizer_step {
+  const rung_fit_options *options;
+  float rate;
+  float gradient_scale; /* clipping; 1 leaves the gradient */
+  int64_t step;         /* 1 at the first */
+  double beta1_power, beta2_power; /* beta^step, as running products */
+} optimizer_step;
+
+typedef struct optimizer_kind {
+  const char *name;
+  int slots; /* f32 of state a weight, zero at first */
+  void (*update)(const optimizer_step *step, float *weight, const float *gradient, float *const slot[], int64_t n);
+} optimizer_kind;
+
+typedef struct optimizer optimizer;
+
+/* For the trainable parameters of the model's graph; borrows options. NULL with a message on failure. */
+optimizer *optimizer_new(rung_graph *graph, const rung_fit_options *options);
+void optimizer_free(optimizer *optimizer);
+/* Before each step, on one thread. */
+void optimizer_begin(optimizer *optimizer, float rate);
+/* A rung_task with the optimizer as context: clips and updates this member's slices of every parameter. */
+void optimizer_update(void *context, int ith, int nth);
+
+#endif

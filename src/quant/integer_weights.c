@@ -1,0 +1,146 @@
+#include "integer_weights.h"
+
+#include <math.h>
+
+rung_status integer_weights_plan(integer_weights *weights, rung_node *node) {
+  weights->groups = weights->group ? (weights->in + weights->group - 1) / weights->group : 1;
+  size_t channels = (size_t)weights->out, scales = channels * (size_t)weights->groups;
+  weights->q = rung_node_allocate(node, channels * (size_t)weights->in, 1);
+  weights->scale = rung_node_allocate(node, scales, sizeof(float));
+  weights->sum = rung_node_allocate(node, scales, sizeof(int32_t));
+  weights->magnitude = rung_node_allocate(node, scales, sizeof(int32_t));
+  weights->bias = rung_node_allocate(node, scales, sizeof(int32_t));
+  weights->multiplier = rung_node_allocate(node, scales, sizeof(int32_t));
+  weights->shift = rung_node_allocate(node, channels, sizeof(int32_t));
+  weights->bias64 = rung_node_allocate(node, channels, sizeof(int64_t));
+  weights->packed = rung_node_allocate(node, 1, rung_qgemm_packed_size(weights->out, weights->in, weights->group));
+  bool have = weights->q && weights->scale && weights->sum && weights->magnitude && weights->bias &&
+              weights->multiplier && weights->shift && weights->bias64 && weights->packed;
+  return have ? RUNG_OK : RUNG_ERROR_MEMORY;
+}
+
+static void my_channels(const integer_weights *weights, const rung_replay *replay, int64_t *begin, int64_t *end) {
+  rung_slice(weights->out, RUNG_QGEMM_GRAIN, replay->ith, replay->nth, begin, end);
+}
+
+/* One scale for all: member 0 makes it, the others wait. */
+static void quantize_per_tensor(integer_weights *weights, const float *shadow, const rung_replay *replay) {
+  if (replay->ith == 0) {
+    rung_quantize_rows(&weights->format, shadow, 1, weights->out * weights->in, 0, weights->q, weights->scale);
+    for (int64_t j = 1; j < weights->out; j++) weights->scale[j] = weights->scale[0];
+  }
+  rung_team_barrier(replay->team);
+}
+
+static void sum_group(const int8_t *q, int64_t count, int32_t *sum, int32_t *magnitude) {
+  int32_t s = 0, m = 0;
+  for (int64_t i = 0; i < count; i++) {
+    s += q[i];
+    m += q[i] < 0 ? -q[i] : q[i];
+  }
+  *sum = s;
+  *magnitude = m;
+}
+
+void integer_weights_quantize(integer_weights *weights, const float *shadow, const rung_replay *replay) {
+  int64_t begin, end, in = weights->in, groups = weights->groups;
+  int64_t length = weights->group ? weights->group : in;
+  my_channels(weights, replay, &begin, &end);
+  if (weights->granularity == RUNG_PER_TENSOR)
+    quantize_per_tensor(weights, shadow, replay);
+  else
+    rung_quantize_rows(&weights->format, shadow + begin * in, end - begin, in, weights->group, weights->q + begin * in,
+                       weights->scale + begin * groups);
+  for (int64_t j = begin; j < end; j++)
+    for (int64_t g = 0; g < groups; g++) {
+      int64_t first = g * length, count = first + length < in ? length : in - first;
+      sum_group(weights->q + j * in + first, count, &weights->sum[j * groups + g], &weights->magnitude[j * groups + g]);
+    }
+  rung_qgemm gemm = {0};
+  integer_weights_operand(weights, &gemm);
+  rung_qgemm_pack(&gemm, weights->q, begin, end);
+}
+
+static double clamp(double x, double limit) {
+  return x > limit ? limit : x < -limit ? -limit : x;
+}
+
+/* A multiplier out of range is held at the limit here; freezing refuses such a layer by name. */
+static void multiplier_or_limit(double m, int32_t *multiplier, int32_t *shift) {
+  if (m >= 0x1p30) m = 0x1.fffffp29;
+  if (rung_multiplier_from_real(m, multiplier, shift) != RUNG_OK) *multiplier = 0, *shift = 1;
+}
+
+static void scale_channel(integer_weights *weights, int64_t j, float bias, const integer_scales *scales) {
+  double scale = (double)scales->input * weights->scale[j];
+  weights->bias[j] =
+      (int32_t)clamp(rint(bias / scale), 0x1p30) - scales->input_zero_point * weights->sum[j]; /* eq. 11, 12 */
+  multiplier_or_limit(scale / scales->output, &weights->multiplier[j], &weights->shift[j]);
+}
+
+/* Groups share the channel's shift, which the largest of their scales sets; the bias enters at the sum's precision. */
+static void scale_grouped_channel(integer_weights *weights, int64_t j, float bias, const integer_scales *scales) {
+  int64_t groups = weights->groups;
+  const float *scale = weights->scale + j * groups;
+  float largest = scale[0];
+  for (int64_t g = 1; g < groups; g++) largest = scale[g] > largest ? scale[g] : largest;
+  int32_t unused;
+  multiplier_or_limit((double)scales->input * largest / scales->output, &unused, &weights->shift[j]);
+  for (int64_t g = 0; g < groups; g++) {
+    double m = ldexp((double)scales->input * scale[g] / scales->output, weights->shift[j]);
+    weights->multiplier[j * groups + g] = (int32_t)clamp(rint(m), 0x1.fffffffcp30);
+    weights->bias[j * groups + g] = -scales->input_zero_point * weights->sum[j * groups + g];
+  }
+  weights->bias64[j] = (int64_t)clamp(rint(ldexp((double)bias / scales->output, weights->shift[j])), 0x1p60);
+}
+
+void integer_weights_scale(integer_weights *weights, const float *bias, const integer_scales *scales,
+                           const rung_replay *replay) {
+  int64_t begin, end;
+  my_channels(weights, replay, &begin, &end);
+  for (int64_t j = begin; j < end; j++) {
+    if (weights->group)
+      scale_grouped_channel(weights, j, bias ? bias[j] : 0, scales);
+    else
+      scale_channel(weights, j, bias ? bias[j] : 0, scales);
+  }
+}
+
+/* eq. 10: up to 8 fraction bits below the coarsest channel's accumulator step, as many as the largest accumulator that
+ * the weights allow leaves free in an int32. */
+float integer_weights_logit_scale(const integer_weights *weights, float input_scale, int32_t input_magnitude) {
+  float largest = 0;
+  int64_t bound = 1;
+  for (int64_t j = 0; j < weights->out; j++) {
+    int64_t magnitude = 0;
+    for (int64_t i = j * weights->groups; i < (j + 1) * weights->groups; i++) {
+      magnitude += weights->magnitude[i];
+      largest = weights->scale[i] > largest ? weights->scale[i] : largest;
+    }
+    magnitude *= input_magnitude;
+    bound = magnitude > bound ? magnitude : bound;
+  }
+  int bits = 0;
+  while (bits < 8 && bound << (bits + 1) < (int64_t)1 << 30) bits++;
+  return ldexpf(input_scale * largest, -bits);
+}
+
+void integer_weights_operand(const integer_weights *weights, rung_qgemm *gemm) {
+  gemm->n = weights->out;
+  gemm->k = weights->in;
+  gemm->group = weights->group;
+  gemm->packed = weights->packed;
+  gemm->bias = weights->bias;
+  gemm->bias64 = weights->group ? weights->bias64 : NULL;
+  gemm->multiplier = weights->multiplier;
+  gemm->shift = weights->shift;
+}
+
+rung_matrix integer_weights_matrix(const integer_weights *weights) {
+  return (rung_matrix){.data = weights->q,
+                       .type = RUNG_I8,
+                       .stride = weights->in,
+                       .scale = weights->scale,
+                       .scale_stride = weights->groups,
+                       .group = weights->group};
+}

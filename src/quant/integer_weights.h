@@ -1,0 +1,42 @@
+/* The integer copy of a linear layer: weights, biases and multipliers in the form that the integer product takes, made
+ * from the FP32 shadows. A team makes it together, each member its own output channels. */
+#ifndef RUNG_INTEGER_WEIGHTS_H
+#define RUNG_INTEGER_WEIGHTS_H
+
+#include <rung/quant.h>
+
+typedef struct integer_weights {
+  rung_format format;
+  rung_granularity granularity;
+  int64_t in, out, group, groups; /* group 0 and groups 1 without groups */
+  int8_t *q;                      /* [out, in] */
+  float *scale;                   /* [out, groups] */
+  int32_t *sum, *magnitude;       /* [out, groups]: sum of q and of |q| */
+  int32_t *bias, *multiplier;     /* [out, groups] */
+  int32_t *shift;                 /* [out] */
+  int64_t *bias64;                /* [out], with groups */
+  void *packed;
+} integer_weights;
+
+/* The input as the layer sees it, and the scale of what it puts out. */
+typedef struct integer_scales {
+  float input, output;
+  int32_t input_zero_point;
+} integer_scales;
+
+/* Plans the memory in the node's graph; format, granularity, in, out and group are set. */
+rung_status integer_weights_plan(integer_weights *weights, rung_node *node);
+/* Quantizes and packs this member's channels. Per tensor, the team meets at a barrier inside. */
+void integer_weights_quantize(integer_weights *weights, const float *shadow, const rung_replay *replay);
+/* Biases (eq. 12, with the zero point's part of eq. 11 folded in) and multipliers (eq. 7) of this member's channels.
+ * `bias` may be NULL. */
+void integer_weights_scale(integer_weights *weights, const float *bias, const integer_scales *scales,
+                           const rung_replay *replay);
+/* The common scale of logits (eq. 10), from the weights of all channels. */
+float integer_weights_logit_scale(const integer_weights *weights, float input_scale, int32_t input_magnitude);
+/* The weights and the fixed part of the epilogue, as an integer product takes them. */
+void integer_weights_operand(const integer_weights *weights, rung_qgemm *gemm);
+/* The weights as an operand of the backward pass. */
+rung_matrix integer_weights_matrix(const integer_weights *weights);
+
+#endif

@@ -1,0 +1,380 @@
+/* quantized_linear: the linear layer on integers, x [n, in], W [out, in], b [out].
+ *
+ * forward   q_w[j,k] = quantize(W[j,k]), s_w by channel (or tensor, or group)                                     eq.
+ * 2, 5 acc[i,j] = sum_k q_w[j,k] (q_x[i,k] - z_x) + b[j] / (s_x s_w[j])                                 eq. 11, 12
+ *           q_y[i,j] = clamp(z_y + requantize(acc[i,j]), qmin, qmax), qmin = z_y under ReLU                      eq. 8
+ *           without an output quantizer: int32 logits requantize(acc[i,j]) on one scale                          eq. 10
+ * backward  straight through: g[i,j] = dy[i,j] where q_y was not clamped (and acc > 0 under ReLU), else 0          eq.
+ * 6 dx[i,k] += sum_j g[i,j] s_w[j] q_w[j,k] dW[j,k] += sum_i g[i,j] s_x (q_x[i,k] - z_x)         (binary: where |W| <=
+ * 1) db[j]   += sum_i g[i,j]
+ *
+ * Each member quantizes the output channels that it then multiplies, so no barrier stands between the two. */
+#include "../integer_weights.h"
+#include "quantized_ops.h"
+
+#include <math.h>
+
+typedef struct linear_state {
+  rung_quantized_linear_options options;
+  integer_weights weights;
+  bool fresh;                 /* the integer copy is that of the present shadows and scales */
+  int32_t qmin, qmax;         /* the output's clamp */
+  uint8_t *mask;              /* [batch, mask_stride] */
+  int64_t mask_stride;        /* bytes */
+  int32_t *acc_min, *acc_max; /* [out] of the last replay that observed them */
+  int32_t *acc; /* [batch, out], for observers that need every value; allocated with `real` or not at all */
+  float *real;  /* [batch, out]: acc as reals, after the clamp */
+} linear_state;
+
+static bool in_training(const linear_state *state, const rung_replay *replay) {
+  return replay->training && state->options.output && state->options.output->state != RUNG_QUANTIZER_FROZEN;
+}
+
+/* Observing takes a pass of its own where a column's smallest and largest accumulator do not tell enough, or where this
+ * very batch sets the range. */
+static bool observes_apart(const linear_state *state) {
+  return state->options.output && (state->options.ranges == RUNG_RANGES_CURRENT || state->options.group > 0 ||
+                                   !rung_observer_needs_range_only(state->options.output->observer));
+}
+
+static rung_status check_operands(const rung_node *node) {
+  const rung_node *x = node->input[0], *weight = node->input[1], *bias = node->input[2];
+  char have_x[RUNG_SHAPE_TEXT], have_w[RUNG_SHAPE_TEXT];
+  if (x->value.type != RUNG_U8 && x->value.type != RUNG_I8)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "quantized_linear: '%s' is %s, expected u8 or i8", x->name,
+                     rung_dtype_name(x->value.type));
+  const rung_shape *w = &weight->value.shape;
+  int64_t in = x->value.shape.rank < 2 ? 0 : 1;
+  for (int i = 1; i < x->value.shape.rank; i++) in *= x->value.shape.extent[i];
+  if (w->rank != 2 || w->extent[1] != in)
+    return rung_fail(RUNG_ERROR_SHAPE, "quantized_linear: x is %s, weight %s; expected [n, in] and [out, in]",
+                     rung_shape_format(&x->value.shape, have_x, sizeof have_x),
+                     rung_shape_format(w, have_w, sizeof have_w));
+  if (bias && (bias->value.shape.rank != 1 || bias->value.shape.extent[0] != w->extent[0]))
+    return rung_fail(RUNG_ERROR_SHAPE, "quantized_linear: bias is %s, expected [%lld]",
+                     rung_shape_format(&bias->value.shape, have_x, sizeof have_x), (long long)w->extent[0]);
+  return RUNG_OK;
+}
+
+static rung_status plan_memory(rung_node *node, linear_state *state) {
+  int64_t batch = rung_graph_batch(node->graph), out = state->weights.out;
+  rung_status status = integer_weights_plan(&state->weights, node);
+  if (status != RUNG_OK) return status;
+  state->mask_stride = (out + 7) / 8;
+  state->mask = rung_node_allocate(node, (size_t)batch, (size_t)state->mask_stride);
+  state->acc_min = rung_node_allocate(node, (size_t)out, sizeof(int32_t));
+  state->acc_max = rung_node_allocate(node, (size_t)out, sizeof(int32_t));
+  bool have = state->mask && state->acc_min && state->acc_max;
+  if (have && observes_apart(state)) {
+    state->acc = rung_node_allocate(node, (size_t)(batch * out), sizeof(int32_t));
+    state->real = rung_node_allocate(node, (size_t)(batch * out), sizeof(float));
+    have = state->acc && state->real;
+  }
+  return have ? RUNG_OK : RUNG_ERROR_MEMORY;
+}
+
+static rung_gemm gradient_of_x(const rung_node *node) {
+  const linear_state *state = node->state;
+  const rung_node *x = node->input[0];
+  return (rung_gemm){.m = node->value.shape.extent[0],
+                     .n = state->weights.in,
+                     .k = state->weights.out,
+                     .a = rung_tensor_matrix(&node->gradient, false),
+                     .b = integer_weights_matrix(&state->weights),
+                     .c = x->gradient.data,
+                     .c_stride = state->weights.in,
+                     .accumulate = node->accumulate[0]};
+}
+
+static rung_gemm gradient_of_weight(const rung_node *node) {
+  const linear_state *state = node->state;
+  return (rung_gemm){.m = state->weights.out,
+                     .n = state->weights.in,
+                     .k = node->value.shape.extent[0],
+                     .a = rung_tensor_matrix(&node->gradient, true),
+                     .b = rung_tensor_matrix(&node->input[0]->value, false),
+                     .c = node->input[1]->gradient.data,
+                     .c_stride = state->weights.in,
+                     .accumulate = node->accumulate[1]};
+}
+
+static rung_qgemm forward_product(const rung_node *node) {
+  const linear_state *state = node->state;
+  const rung_tensor *x = &node->input[0]->value;
+  rung_qgemm gemm = {.m = x->shape.extent[0], .a_type = x->type, .a = x->data, .a_stride = state->weights.in};
+  integer_weights_operand(&state->weights, &gemm);
+  gemm.y = node->value.data;
+  gemm.y_type = node->value.type;
+  gemm.y_stride = state->weights.out;
+  gemm.epilogue = state->options.output ? RUNG_EPILOGUE_REQUANTIZE_8 : RUNG_EPILOGUE_REQUANTIZE_32;
+  gemm.zero_point = node->value.zero_point;
+  gemm.qmin = state->qmin;
+  gemm.qmax = state->qmax;
+  return gemm;
+}
+
+static size_t scratch_needed(const rung_node *node) {
+  rung_qgemm forward = forward_product(node);
+  rung_gemm dx = gradient_of_x(node), dw = gradient_of_weight(node);
+  size_t most = rung_qgemm_scratch(&forward), x = rung_gemm_scratch(&dx), w = rung_gemm_scratch(&dw);
+  most = x > most ? x : most;
+  return w > most ? w : most;
+}
+
+static rung_status infer(rung_node *node) {
+  rung_status status = check_operands(node);
+  if (status != RUNG_OK) return status;
+  linear_state *state = node->state = rung_node_allocate(node, 1, sizeof *state);
+  if (!state) return RUNG_ERROR_MEMORY;
+  state->options = *(const rung_quantized_linear_options *)node->attributes;
+  const rung_shape *w = &node->input[1]->value.shape;
+  state->weights = (integer_weights){.format = state->options.weight_format,
+                                     .granularity = state->options.granularity,
+                                     .in = w->extent[1],
+                                     .out = w->extent[0],
+                                     .group = state->options.group};
+  const rung_quantizer *output = state->options.output;
+  node->value.type = !output ? RUNG_I32 : output->format.is_signed ? RUNG_I8 : RUNG_U8;
+  node->value.shape = RUNG_SHAPE(node->input[0]->value.shape.extent[0], w->extent[0]);
+  status = plan_memory(node, state);
+  if (status == RUNG_OK) node->scratch_bytes = scratch_needed(node);
+  return status;
+}
+
+/* The clamp of the output as it stands: ReLU raises qmin to the zero point, ReLU6 lowers qmax to where 6 falls. */
+static void set_output(rung_node *node) {
+  linear_state *state = node->state;
+  const rung_quantizer *output = state->options.output;
+  node->value.scale = output->scale;
+  node->value.zero_point = output->zero_point;
+  state->qmin = state->options.clamp == RUNG_CLAMP_NONE ? output->qmin : output->zero_point;
+  state->qmax = output->qmax;
+  if (state->options.clamp == RUNG_CLAMP_RELU6) {
+    float six = rintf(6.0f / output->scale) + (float)output->zero_point;
+    if (six < (float)state->qmax) state->qmax = (int32_t)six;
+  }
+}
+
+static void prepare(rung_node *node, const rung_replay *replay) {
+  linear_state *state = node->state;
+  if (replay->training) state->fresh = false;
+  if (state->options.output) set_output(node);
+}
+
+static integer_scales scales_of(const rung_node *node) {
+  const rung_tensor *x = &node->input[0]->value;
+  return (integer_scales){.input = x->scale, .input_zero_point = x->zero_point, .output = node->value.scale};
+}
+
+static void scale_weights(rung_node *node, const rung_replay *replay) {
+  linear_state *state = node->state;
+  const rung_node *bias = node->input[2];
+  const integer_scales scales = scales_of(node);
+  integer_weights_scale(&state->weights, bias ? bias->value.data : NULL, &scales, replay);
+}
+
+static void refresh_weights(rung_node *node, const rung_replay *replay) {
+  linear_state *state = node->state;
+  integer_weights_quantize(&state->weights, node->input[1]->value.data, replay);
+  if (!state->options.output) {
+    rung_team_barrier(replay->team);
+    if (replay->ith == 0) {
+      int32_t qmin, qmax;
+      quantized_range(node->input[0], &qmin, &qmax);
+      int32_t z = node->input[0]->value.zero_point, low = z - qmin, high = qmax - z;
+      node->value.scale =
+          integer_weights_logit_scale(&state->weights, node->input[0]->value.scale, low > high ? low : high);
+    }
+    rung_team_barrier(replay->team);
+  }
+  scale_weights(node, replay);
+}
+
+/* This member's columns of acc as reals, after the clamp: what an observer wants to see. With groups the sum of reals
+ * is had from logits a 2^-8 of the output's step fine. */
+static void observe_columns(rung_node *node, const rung_replay *replay) {
+  linear_state *state = node->state;
+  const integer_weights *weights = &state->weights;
+  rung_qgemm gemm = forward_product(node);
+  gemm.y = state->acc;
+  gemm.epilogue = RUNG_EPILOGUE_ACCUMULATOR;
+  integer_scales scales = scales_of(node);
+  if (weights->group) {
+    gemm.epilogue = RUNG_EPILOGUE_REQUANTIZE_32;
+    scales.output = ldexpf(scales.output, -8);
+    const rung_node *bias = node->input[2];
+    integer_weights_scale(&state->weights, bias ? bias->value.data : NULL, &scales, replay);
+  }
+  rung_qgemm_run(&gemm, replay->scratch, replay->ith, replay->nth);
+  if (weights->group) scale_weights(node, replay);
+
+  int64_t begin, end;
+  rung_slice(weights->out, RUNG_QGEMM_GRAIN, replay->ith, replay->nth, &begin, &end);
+  float low = state->options.clamp == RUNG_CLAMP_NONE ? -INFINITY : 0;
+  float high = state->options.clamp == RUNG_CLAMP_RELU6 ? 6 : INFINITY;
+  for (int64_t i = 0; i < gemm.m; i++)
+    for (int64_t j = begin; j < end; j++) {
+      float scale = weights->group ? scales.output : scales.input * weights->scale[j];
+      float real = (float)state->acc[i * weights->out + j] * scale;
+      state->real[i * weights->out + j] = real < low ? low : real > high ? high : real;
+    }
+}
+
+/* The range of this batch, before the batch is quantized with it: every member waits while the first looks at all. */
+static void take_current_range(rung_node *node, const rung_replay *replay) {
+  linear_state *state = node->state;
+  rung_team_barrier(replay->team);
+  if (replay->ith == 0) {
+    rung_quantizer_observe(state->options.output, state->real, rung_tensor_count(&node->value));
+    set_output(node);
+  }
+  rung_team_barrier(replay->team);
+  scale_weights(node, replay);
+}
+
+static void forward(rung_node *node, const rung_replay *replay) {
+  linear_state *state = node->state;
+  if (!state->fresh) refresh_weights(node, replay);
+  bool observing = in_training(state, replay);
+  if (observing && state->real) {
+    observe_columns(node, replay);
+    if (state->options.ranges == RUNG_RANGES_CURRENT) take_current_range(node, replay);
+  }
+  rung_qgemm gemm = forward_product(node);
+  if (replay->backward && state->options.output) {
+    gemm.mask = state->mask;
+    gemm.mask_stride = state->mask_stride;
+    gemm.mask_positive = state->options.clamp != RUNG_CLAMP_NONE;
+  }
+  if (observing && !state->real) {
+    gemm.acc_min = state->acc_min;
+    gemm.acc_max = state->acc_max;
+  }
+  rung_qgemm_run(&gemm, replay->scratch, replay->ith, replay->nth);
+}
+
+/* In place: the gradient of what the clamp let through. */
+static void mask_gradient(rung_node *node, const rung_replay *replay) {
+  const linear_state *state = node->state;
+  int64_t begin, end, out = state->weights.out;
+  rung_slice(node->value.shape.extent[0], 1, replay->ith, replay->nth, &begin, &end);
+  for (int64_t i = begin; i < end; i++) {
+    float *row = (float *)node->gradient.data + i * out;
+    rung_kernels_active()->mask_apply(row, row, state->mask + i * state->mask_stride, out, false);
+  }
+  rung_team_barrier(replay->team);
+}
+
+/* A binary weight beyond [-1, 1] gets no gradient (Courbariaux et al., BinaryConnect, 2015). */
+static void cut_binary_gradient(rung_node *node, const rung_replay *replay) {
+  int64_t begin, end;
+  rung_team_barrier(replay->team);
+  rung_node_slice(node->input[1], replay, &begin, &end);
+  const float *weight = node->input[1]->value.data;
+  float *gradient = node->input[1]->gradient.data;
+  for (int64_t i = begin; i < end; i++)
+    if (fabsf(weight[i]) > 1) gradient[i] = 0;
+}
+
+static void backward(rung_node *node, const rung_replay *replay) {
+  const linear_state *state = node->state;
+  if (state->options.output) mask_gradient(node, replay);
+  if (rung_node_wants_gradient(node->input[0])) {
+    rung_gemm gemm = gradient_of_x(node);
+    rung_gemm_run(&gemm, replay->scratch, replay->ith, replay->nth);
+  }
+  if (rung_node_wants_gradient(node->input[2])) {
+    int64_t begin, end, out = state->weights.out;
+    rung_slice(out, RUNG_ALIGNMENT / 4, replay->ith, replay->nth, &begin, &end);
+    rung_kernels_active()->column_sum((float *)node->input[2]->gradient.data + begin,
+                                      (const float *)node->gradient.data + begin, node->value.shape.extent[0],
+                                      end - begin, out, node->accumulate[2]);
+  }
+  if (rung_node_wants_gradient(node->input[1])) {
+    rung_gemm gemm = gradient_of_weight(node);
+    rung_gemm_run(&gemm, replay->scratch, replay->ith, replay->nth);
+    if (state->weights.format.bits == 1) cut_binary_gradient(node, replay);
+  }
+}
+
+/* The fused range of the batch: columns differ in scale, so each column's bounds become reals first. */
+static void observe_fused_range(const rung_node *node) {
+  const linear_state *state = node->state;
+  float input = node->input[0]->value.scale, low = INFINITY, high = -INFINITY;
+  for (int64_t j = 0; j < state->weights.out; j++) {
+    float scale = input * state->weights.scale[j];
+    float least = (float)state->acc_min[j] * scale, most = (float)state->acc_max[j] * scale;
+    low = least < low ? least : low;
+    high = most > high ? most : high;
+  }
+  if (state->options.clamp != RUNG_CLAMP_NONE) low = low > 0 ? low : 0, high = high > 0 ? high : 0;
+  if (state->options.clamp == RUNG_CLAMP_RELU6) low = low < 6 ? low : 6, high = high < 6 ? high : 6;
+  rung_quantizer_observe_range(state->options.output, low, high);
+}
+
+static void settle(rung_node *node, const rung_replay *replay) {
+  linear_state *state = node->state;
+  state->fresh = !replay->training;
+  if (!in_training(state, replay)) return;
+  if (!state->real)
+    observe_fused_range(node);
+  else if (state->options.ranges == RUNG_RANGES_DELAYED)
+    rung_quantizer_observe(state->options.output, state->real, rung_tensor_count(&node->value));
+}
+
+const rung_op quantized_linear_op = {.name = "quantized_linear",
+                                     .input_count = 3,
+                                     .infer = infer,
+                                     .prepare = prepare,
+                                     .forward = forward,
+                                     .backward = backward,
+                                     .settle = settle,
+                                     .reads_integers = true};
+
+rung_node *rung_quantized_linear(rung_node *x, rung_node *weight, rung_node *bias,
+                                 const rung_quantized_linear_options *options) {
+  if (!x || !weight) return NULL;
+  rung_node *inputs[] = {x, weight, bias};
+  return rung_record(&quantized_linear_op, inputs, options, sizeof *options);
+}
+
+void quantized_linear_refresh(rung_node *node) {
+  ((linear_state *)node->state)->fresh = false;
+}
+
+void quantized_linear_range(const rung_node *node, int32_t *qmin, int32_t *qmax) {
+  const linear_state *state = node->state;
+  *qmin = state->options.output->qmin;
+  *qmax = state->options.output->qmax;
+}
+
+rung_status rung_integer_layer_view(const rung_node *node, rung_integer_layer *layer) {
+  if (!node || node->op != &quantized_linear_op)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: not a quantized linear layer", node ? node->name : "integer layer");
+  const linear_state *state = node->state;
+  const integer_weights *weights = &state->weights;
+  if (!state->fresh)
+    return rung_fail(RUNG_ERROR_STATE, "%s: its integers are stale; evaluate the quantized graph first", node->name);
+  const rung_tensor *x = &node->input[0]->value;
+  *layer = (rung_integer_layer){.in = weights->in,
+                                .out = weights->out,
+                                .group = weights->group,
+                                .groups = weights->groups,
+                                .weight_format = weights->format,
+                                .weight = weights->q,
+                                .weight_scale = weights->scale,
+                                .bias = weights->bias,
+                                .bias64 = weights->group ? weights->bias64 : NULL,
+                                .multiplier = weights->multiplier,
+                                .shift = weights->shift,
+                                .input_type = x->type,
+                                .output_type = node->value.type,
+                                .input_scale = x->scale,
+                                .output_scale = node->value.scale,
+                                .input_zero_point = x->zero_point,
+                                .output_zero_point = node->value.zero_point,
+                                .qmin = state->qmin,
+                                .qmax = state->qmax};
+  quantized_range(node->input[0], &layer->input_qmin, &layer->input_qmax);
+  return RUNG_OK;
+}

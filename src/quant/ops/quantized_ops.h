@@ -1,0 +1,20 @@
+/* The integer operations, among themselves. */
+#ifndef RUNG_QUANTIZED_OPS_H
+#define RUNG_QUANTIZED_OPS_H
+
+#include <rung/quant.h>
+
+extern const rung_op quantized_linear_op;
+/* Makes the integer copy from the shadows again at the next replay. */
+void quantized_linear_refresh(rung_node *node);
+void quantized_linear_range(const rung_node *node, int32_t *qmin, int32_t *qmax);
+
+/* The integers pass unchanged. */
+extern const rung_op quantized_reshape_op, quantized_dropout_op;
+rung_node *quantized_reshape(rung_node *x, rung_shape example);
+rung_node *quantized_dropout(rung_node *x, float probability);
+
+/* The integers that a node's value can hold: its quantizer's range, or its type's. */
+void quantized_range(const rung_node *node, int32_t *qmin, int32_t *qmax);
+
+#endif

@@ -1,0 +1,311 @@
+/* From a float graph to its two quantized ones. The float graph is walked in order; each node becomes a node of the new
+ * graph, in f32, in integers, or (when both kinds of consumer want it) in both. */
+#include "fold.h"
+#include "ops/quantized_ops.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What stands for one node of the float graph in one of the new ones. */
+typedef struct image {
+  rung_node *exact; /* its own kind: f32, or integers where it is a quantized layer */
+  rung_node *grid;  /* on the quantization grid: integers, or fake-quantized f32 */
+  rung_node *real;  /* f32 */
+} image;
+
+struct rung_quantization {
+  rung_scheme scheme;
+  rung_graph *source;
+  rung_graph *graph[2];       /* by rung_arithmetic */
+  image *images[2];           /* [nodes of source] */
+  rung_quantizer **quantizer; /* [nodes of source]; NULL where none */
+};
+
+typedef struct lowering {
+  rung_quantization *quantization;
+  rung_arithmetic arithmetic;
+  rung_graph *graph;
+  image *images;
+} lowering;
+
+/* ---- Questions about the float graph ---------------------------------------------------------------------------- */
+
+static int consumers(const rung_graph *source, const rung_node *node, const rung_node **only) {
+  int count = 0;
+  for (int i = node->index + 1; i < rung_graph_node_count(source); i++) {
+    rung_node *user = rung_graph_node(source, i);
+    for (int k = 0; k < user->op->input_count; k++)
+      if (user->input[k] == node) {
+        *only = user;
+        count++;
+      }
+  }
+  return count;
+}
+
+static bool passes_integers(const rung_node *node) {
+  return node->op == &rung_op_reshape || node->op == &rung_op_dropout;
+}
+
+/* Whether a linear layer reads the node, at once or behind operations that pass integers. */
+static bool wanted_on_grid(const rung_graph *source, const rung_node *node) {
+  for (int i = node->index + 1; i < rung_graph_node_count(source); i++) {
+    const rung_node *user = rung_graph_node(source, i);
+    if (user->input[0] != node) continue;
+    if (user->op == &rung_op_linear || (passes_integers(user) && wanted_on_grid(source, user))) return true;
+  }
+  return false;
+}
+
+/* The activation that a linear layer's epilogue can do: its only reader, if that is a clamp (behind a folded batch
+ * norm, which is the identity by now). */
+static const rung_node *fused_activation(const rung_graph *source, const rung_node *linear, rung_clamp *clamp) {
+  const rung_node *user = NULL, *at = linear;
+  *clamp = RUNG_CLAMP_NONE;
+  while (consumers(source, at, &user) == 1 && fold_is_folded(user)) at = user;
+  if (consumers(source, at, &user) != 1) return at;
+  if (user->op == &rung_op_relu) *clamp = RUNG_CLAMP_RELU;
+  if (user->op == &rung_op_relu6) *clamp = RUNG_CLAMP_RELU6;
+  return *clamp == RUNG_CLAMP_NONE ? at : user;
+}
+
+/* ---- Images ----------------------------------------------------------------------------------------------------- */
+
+static bool is_integers(const rung_node *node) {
+  return node->value.type == RUNG_U8 || node->value.type == RUNG_I8 || node->op == &quantized_linear_op;
+}
+
+static rung_quantizer *quantizer_of(lowering *lower, const rung_node *source) {
+  rung_quantizer **slot = &lower->quantization->quantizer[source->index];
+  if (!*slot) {
+    const rung_format format = rung_scheme_activation_format(&lower->quantization->scheme);
+    *slot = rung_quantizer_new(source->name, &format, &lower->quantization->scheme.observer);
+  }
+  return *slot;
+}
+
+static rung_node *real_image(lowering *lower, const rung_node *source) {
+  image *im = &lower->images[source->index];
+  if (!im->real && im->exact) im->real = is_integers(im->exact) ? rung_dequantize_node(im->exact) : im->exact;
+  return im->real;
+}
+
+static rung_node *grid_image(lowering *lower, const rung_node *source) {
+  image *im = &lower->images[source->index];
+  if (im->grid || !im->exact) return im->grid;
+  if (im->exact->value.type == RUNG_U8 || im->exact->value.type == RUNG_I8) return im->grid = im->exact;
+  rung_quantizer *quantizer = quantizer_of(lower, source);
+  rung_node *real = real_image(lower, source);
+  if (!quantizer || !real) return NULL;
+  rung_ranges ranges = lower->quantization->scheme.ranges;
+  im->grid = lower->arithmetic == RUNG_ARITHMETIC_INTEGER ? rung_quantize_node(real, quantizer, ranges)
+                                                          : rung_fake_quantize(real, quantizer, ranges);
+  return im->grid;
+}
+
+/* ---- One rule a kind of node ------------------------------------------------------------------------------------ */
+
+static rung_node *lower_leaf(lowering *lower, const rung_node *node) {
+  rung_node *leaf = rung_record_leaf(lower->graph, node->op, node->name, node->attributes, node->attribute_bytes);
+  const rung_tensor *bound = rung_graph_bound(node);
+  if (!leaf || !bound || rung_graph_bind(leaf, bound) != RUNG_OK) return leaf;
+  if (leaf->value.type == RUNG_F32 && bound->type != RUNG_F32) leaf->value.type = bound->type;
+  return leaf;
+}
+
+static rung_node *share(lowering *lower, rung_node *parameter) {
+  return parameter ? rung_graph_share(lower->graph, parameter) : NULL;
+}
+
+/* Every image from `linear` to `last`, what its epilogue does of the nodes behind it, is the quantized layer. */
+static void spread_image(lowering *lower, const rung_node *linear, const rung_node *last, image im) {
+  const rung_node *user = linear;
+  lower->images[linear->index] = im;
+  while (user != last && consumers(lower->quantization->source, user, &user) == 1) lower->images[user->index] = im;
+}
+
+static void lower_linear_to_integers(lowering *lower, const rung_node *node) {
+  const rung_scheme *scheme = &lower->quantization->scheme;
+  rung_clamp clamp;
+  const rung_node *last = fused_activation(lower->quantization->source, node, &clamp);
+  bool grid = wanted_on_grid(lower->quantization->source, last);
+  if (!grid && clamp != RUNG_CLAMP_NONE) { /* an activation that only f32 reads: on the logits, as f32 */
+    clamp = RUNG_CLAMP_NONE;
+    last = node;
+  }
+  const rung_quantized_linear_options options = {
+      .weight_format = rung_scheme_weight_format(scheme),
+      .granularity = scheme->weight_granularity,
+      .group = scheme->weight_granularity == RUNG_PER_GROUP ? scheme->weight_group : 0,
+      .clamp = clamp,
+      .output = grid ? quantizer_of(lower, last) : NULL,
+      .ranges = scheme->ranges};
+  if (grid && !options.output) return;
+  rung_node *layer = rung_quantized_linear(grid_image(lower, node->input[0]), share(lower, node->input[1]),
+                                           share(lower, node->input[2]), &options);
+  spread_image(lower, node, last, (image){.exact = layer, .grid = grid ? layer : NULL});
+}
+
+static void lower_linear_to_simulation(lowering *lower, const rung_node *node) {
+  const rung_scheme *scheme = &lower->quantization->scheme;
+  const rung_format format = rung_scheme_weight_format(scheme);
+  rung_node *weight =
+      rung_fake_quantize_weight(share(lower, node->input[1]), &format, scheme->weight_granularity,
+                                scheme->weight_granularity == RUNG_PER_GROUP ? scheme->weight_group : 0);
+  lower->images[node->index].exact =
+      rung_linear_with(grid_image(lower, node->input[0]), weight, share(lower, node->input[2]));
+}
+
+/* A pass keeps to the grid where its input is there and a linear layer behind it wants it so. */
+static rung_node *lower_pass(lowering *lower, const rung_node *node) {
+  rung_node *x = lower->arithmetic == RUNG_ARITHMETIC_INTEGER && wanted_on_grid(lower->quantization->source, node)
+                     ? grid_image(lower, node->input[0])
+                     : NULL;
+  if (!x) return NULL;
+  if (node->op == &rung_op_dropout) return quantized_dropout(x, rung_dropout_probability(node));
+  rung_shape example = {.rank = node->value.shape.rank - 1};
+  for (int i = 0; i < example.rank; i++) example.extent[i] = node->value.shape.extent[i + 1];
+  return quantized_reshape(x, example);
+}
+
+static rung_node *lower_in_f32(lowering *lower, const rung_node *node) {
+  rung_node *inputs[RUNG_MAX_INPUTS] = {0};
+  for (int k = 0; k < node->op->input_count; k++) {
+    rung_node *input = node->input[k];
+    if (!input) continue;
+    inputs[k] = rung_node_is_parameter(input) ? share(lower, input) : real_image(lower, input);
+    if (!inputs[k]) return NULL;
+  }
+  return rung_record(node->op, inputs, node->attributes, node->attribute_bytes);
+}
+
+static void lower_node(lowering *lower, const rung_node *node) {
+  image *im = &lower->images[node->index];
+  if (im->exact || rung_node_is_parameter(node)) return; /* parameters come with those that use them */
+  if (rung_node_is_input(node)) {
+    im->exact = lower_leaf(lower, node);
+  } else if (fold_is_folded(node)) {
+    *im = lower->images[node->input[0]->index];
+  } else if (node->op == &rung_op_linear) {
+    if (lower->arithmetic == RUNG_ARITHMETIC_INTEGER)
+      lower_linear_to_integers(lower, node);
+    else
+      lower_linear_to_simulation(lower, node);
+  } else {
+    if (passes_integers(node)) im->exact = lower_pass(lower, node);
+    if (!im->exact) im->exact = lower_in_f32(lower, node);
+  }
+}
+
+static rung_status lower_graph(rung_quantization *quantization, rung_arithmetic arithmetic) {
+  rung_graph *source = quantization->source;
+  const rung_rng rng = rung_graph_rng(source);
+  rung_graph *graph = rung_graph_new(
+      &(rung_graph_options){.batch = rung_graph_batch(source), .team = rung_graph_team(source), .seed = rng.key});
+  quantization->graph[arithmetic] = graph;
+  quantization->images[arithmetic] = calloc((size_t)rung_graph_node_count(source), sizeof(image));
+  if (!graph) return RUNG_ERROR_MEMORY;
+  if (!quantization->images[arithmetic]) return rung_fail(RUNG_ERROR_MEMORY, "quantize: no memory");
+  lowering lower = {quantization, arithmetic, graph, quantization->images[arithmetic]};
+  for (int i = 0; i < rung_graph_node_count(source); i++) lower_node(&lower, rung_graph_node(source, i));
+  return rung_graph_status(graph);
+}
+
+/* ---- The public face -------------------------------------------------------------------------------------------- */
+
+static rung_status check_bound(const rung_graph *graph) {
+  for (int i = 0; i < rung_graph_node_count(graph); i++) {
+    const rung_node *node = rung_graph_node(graph, i);
+    if (rung_node_is_input(node) && !rung_graph_bound(node))
+      return rung_fail(RUNG_ERROR_STATE,
+                       "quantize: no data is bound to '%s'; what its numbers are decides how it is read", node->name);
+  }
+  return RUNG_OK;
+}
+
+rung_quantization *rung_quantization_new(rung_graph *graph, const rung_scheme *scheme) {
+  if (rung_scheme_check(scheme) != RUNG_OK || rung_graph_status(graph) != RUNG_OK || check_bound(graph) != RUNG_OK)
+    return NULL;
+  rung_quantization *quantization = calloc(1, sizeof *quantization);
+  if (!quantization) {
+    rung_fail(RUNG_ERROR_MEMORY, "quantize: no memory");
+    return NULL;
+  }
+  quantization->scheme = *scheme;
+  quantization->source = graph;
+  quantization->quantizer = calloc((size_t)rung_graph_node_count(graph), sizeof(rung_quantizer *));
+  fold_batch_norms(graph);
+  if (!quantization->quantizer || lower_graph(quantization, RUNG_ARITHMETIC_INTEGER) != RUNG_OK ||
+      lower_graph(quantization, RUNG_ARITHMETIC_SIMULATED) != RUNG_OK) {
+    rung_quantization_free(quantization);
+    return NULL;
+  }
+  return quantization;
+}
+
+void rung_quantization_free(rung_quantization *quantization) {
+  if (!quantization) return;
+  for (int i = 0; quantization->quantizer && i < rung_graph_node_count(quantization->source); i++)
+    rung_quantizer_free(quantization->quantizer[i]);
+  for (int a = 0; a < 2; a++) {
+    rung_graph_free(quantization->graph[a]);
+    free(quantization->images[a]);
+  }
+  free(quantization->quantizer);
+  free(quantization);
+}
+
+rung_graph *rung_quantization_graph(const rung_quantization *quantization, rung_arithmetic arithmetic) {
+  return quantization->graph[arithmetic];
+}
+
+rung_node *rung_quantization_node(const rung_quantization *quantization, rung_arithmetic arithmetic,
+                                  const rung_node *node) {
+  const image *im = &quantization->images[arithmetic][node->index];
+  return im->grid ? im->grid : im->exact;
+}
+
+int rung_quantization_quantizer_count(const rung_quantization *quantization) {
+  int count = 0;
+  for (int i = 0; i < rung_graph_node_count(quantization->source); i++) count += quantization->quantizer[i] != NULL;
+  return count;
+}
+
+rung_quantizer *rung_quantization_quantizer(const rung_quantization *quantization, int index) {
+  for (int i = 0; i < rung_graph_node_count(quantization->source); i++)
+    if (quantization->quantizer[i] && index-- == 0) return quantization->quantizer[i];
+  return NULL;
+}
+
+void rung_quantization_refresh(rung_quantization *quantization) {
+  rung_graph *graph = quantization->graph[RUNG_ARITHMETIC_INTEGER];
+  for (int i = 0; i < rung_graph_node_count(graph); i++)
+    if (rung_graph_node(graph, i)->op == &quantized_linear_op) quantized_linear_refresh(rung_graph_node(graph, i));
+}
+
+rung_status rung_quantization_observe(rung_quantization *quantization) {
+  for (int i = 0; i < rung_graph_node_count(quantization->source); i++) {
+    if (!quantization->quantizer[i]) continue;
+    const rung_tensor *value = &rung_graph_node(quantization->source, i)->value;
+    rung_status status = rung_quantizer_observe(quantization->quantizer[i], value->data, rung_tensor_count(value));
+    if (status != RUNG_OK) return status;
+  }
+  rung_quantization_refresh(quantization);
+  return RUNG_OK;
+}
+
+void rung_quantization_set_state(rung_quantization *quantization, rung_quantizer_state state) {
+  for (int i = 0; i < rung_graph_node_count(quantization->source); i++)
+    if (quantization->quantizer[i]) quantization->quantizer[i]->state = state;
+}
+
+void quantized_range(const rung_node *node, int32_t *qmin, int32_t *qmax) {
+  if (node->op == &quantized_linear_op) {
+    quantized_linear_range(node, qmin, qmax);
+  } else if (node->op == &quantized_reshape_op || node->op == &quantized_dropout_op) {
+    quantized_range(node->input[0], qmin, qmax);
+  } else {
+    *qmin = node->value.type == RUNG_I8 ? -128 : 0;
+    *qmax = node->value.type == RUNG_I8 ? 127 : 255;
+  }
+}
