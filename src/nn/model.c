@@ -1,0 +1,229 @@
+/* Models: one set of parameters behind a float graph and, once quantized, the two quantized ones. */
+#include "model.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+rung_model *rung_model_new(const rung_model_options *options) {
+  const rung_model_options defaults = {0};
+  if (!options) options = &defaults;
+  rung_model *model = calloc(1, sizeof *model);
+  if (!model) {
+    rung_fail(RUNG_ERROR_MEMORY, "model: no memory");
+    return NULL;
+  }
+  model->rng = rung_rng_seed(options->seed);
+  model->team = rung_team_new(options->threads);
+  if (model->team)
+    model->graph =
+        rung_graph_new(&(rung_graph_options){.batch = options->batch, .team = model->team, .seed = options->seed});
+  if (!model->graph) {
+    rung_model_free(model);
+    return NULL;
+  }
+  return model;
+}
+
+void rung_model_free(rung_model *model) {
+  if (!model) return;
+  rung_quantization_free(model->quantization);
+  rung_graph_free(model->graph);
+  rung_team_free(model->team);
+  free(model);
+}
+
+rung_node *rung_input(rung_model *model, const char *name, rung_shape shape) {
+  return model ? rung_graph_input(model->graph, name, shape) : NULL;
+}
+
+rung_node *rung_loss_cross_entropy(rung_node *logits) {
+  return logits ? rung_cross_entropy(logits, rung_graph_label(logits->graph, "label")) : NULL;
+}
+
+rung_node *rung_loss_squared_hinge(rung_node *scores) {
+  return scores ? rung_squared_hinge(scores, rung_graph_label(scores->graph, "label")) : NULL;
+}
+
+rung_node *rung_loss_squared_error(rung_node *prediction) {
+  if (!prediction) return NULL;
+  rung_shape example = {.rank = prediction->value.shape.rank - 1};
+  for (int i = 0; i < example.rank; i++) example.extent[i] = prediction->value.shape.extent[i + 1];
+  return rung_squared_error(prediction, rung_graph_input(prediction->graph, "target", example));
+}
+
+rung_status rung_model_status(const rung_model *model) {
+  return rung_graph_status(model->graph);
+}
+rung_graph *rung_model_graph(const rung_model *model) {
+  return model->graph;
+}
+rung_form rung_model_form(const rung_model *model) {
+  return model->form;
+}
+const rung_quantization *rung_model_quantization(const rung_model *model) {
+  return model->quantization;
+}
+
+/* ---- Parameters ------------------------------------------------------------------------------------------------- */
+
+static rung_node *parameter_at(const rung_model *model, int index) {
+  for (int i = 0; i < rung_graph_node_count(model->graph); i++) {
+    rung_node *node = rung_graph_node(model->graph, i);
+    if (rung_node_is_parameter(node) && index-- == 0) return node;
+  }
+  return NULL;
+}
+
+int rung_model_parameter_count(const rung_model *model) {
+  int count = 0;
+  while (parameter_at(model, count)) count++;
+  return count;
+}
+
+rung_parameter rung_model_parameter(const rung_model *model, int index) {
+  const rung_node *node = parameter_at(model, index);
+  if (!node) return (rung_parameter){0};
+  return (rung_parameter){.name = node->name,
+                          .shape = node->value.shape,
+                          .value = node->value.data,
+                          .gradient = node->gradient.data,
+                          .trainable = node->trainable};
+}
+
+void rung_model_touch(rung_model *model) {
+  if (model->quantization) rung_quantization_refresh(model->quantization);
+}
+
+uint64_t rung_model_hash(const rung_model *model) {
+  uint64_t hash = 14695981039346656037u;
+  const rung_node *node;
+  for (int p = 0; (node = parameter_at(model, p)); p++) {
+    const float *value = node->value.data;
+    for (int64_t i = 0; i < rung_tensor_count(&node->value); i++) {
+      uint32_t bits;
+      memcpy(&bits, &value[i], sizeof bits);
+      for (int shift = 0; shift < 32; shift += 8) hash = (hash ^ (bits >> shift & 0xff)) * 1099511628211u;
+    }
+  }
+  return hash;
+}
+
+rung_status model_check_finite(const rung_model *model) {
+  const rung_node *node;
+  for (int p = 0; (node = parameter_at(model, p)); p++) {
+    const float *value = node->value.data;
+    for (int64_t i = 0; i < rung_tensor_count(&node->value); i++)
+      if (!isfinite(value[i]))
+        return rung_fail(RUNG_ERROR_NUMERIC, "%s: value %lld is %g, expected a finite number", node->name, (long long)i,
+                         (double)value[i]);
+  }
+  return RUNG_OK;
+}
+
+/* ---- The present form ------------------------------------------------------------------------------------------- */
+
+static rung_arithmetic arithmetic_of(const rung_model *model) {
+  return model->form == RUNG_FORM_INTEGER ? RUNG_ARITHMETIC_INTEGER : RUNG_ARITHMETIC_SIMULATED;
+}
+
+rung_graph *model_present_graph(const rung_model *model) {
+  return model->form == RUNG_FORM_FLOAT ? model->graph
+                                        : rung_quantization_graph(model->quantization, arithmetic_of(model));
+}
+
+rung_node *model_loss(const rung_model *model) {
+  rung_graph *graph = model_present_graph(model);
+  return rung_graph_node(graph, rung_graph_node_count(graph) - 1);
+}
+
+const rung_tensor *model_scores(const rung_model *model) {
+  rung_node *scores = rung_graph_node(model->graph, rung_graph_node_count(model->graph) - 1)->input[0];
+  if (model->form == RUNG_FORM_INTEGER)
+    scores = rung_quantization_node(model->quantization, RUNG_ARITHMETIC_INTEGER, scores);
+  else
+    scores = model_loss(model)->input[0];
+  return &scores->value;
+}
+
+const rung_tensor *model_labels(const rung_model *model) {
+  const rung_node *labels = model_loss(model)->input[1];
+  return labels->value.type == RUNG_I32 ? &labels->value : NULL;
+}
+
+int64_t model_count_correct(const rung_tensor *scores, const int32_t *labels) {
+  int64_t correct = 0, classes = scores->shape.extent[1];
+  for (int64_t i = 0; i < scores->shape.extent[0]; i++) {
+    const float *real = (const float *)scores->data + i * classes;
+    const int32_t *integer = (const int32_t *)scores->data + i * classes;
+    int64_t best = 0;
+    for (int64_t j = 1; j < classes; j++)
+      if (scores->type == RUNG_F32 ? real[j] > real[best] : integer[j] > integer[best]) best = j;
+    correct += best == labels[i];
+  }
+  return correct;
+}
+
+rung_status rung_model_use(rung_model *model, rung_form form) {
+  if (form != RUNG_FORM_FLOAT && !model->quantization)
+    return rung_fail(RUNG_ERROR_STATE,
+                     "model: not calibrated; a quantized form needs rung_quantize and rung_calibrate");
+  model->form = form;
+  rung_model_touch(model); /* the other form may have trained */
+  return RUNG_OK;
+}
+
+/* ---- Data ------------------------------------------------------------------------------------------------------- */
+
+static rung_status check_loss(const rung_model *model) {
+  rung_status status = rung_model_status(model);
+  if (status != RUNG_OK) return status;
+  const rung_node *last = rung_graph_node(model->graph, rung_graph_node_count(model->graph) - 1);
+  if (!last || last->value.shape.rank != 0 || !last->input[1] || !rung_node_is_input(last->input[1]))
+    return rung_fail(RUNG_ERROR_STATE, "model: it does not end in a loss (rung_loss_cross_entropy and the like)");
+  return RUNG_OK;
+}
+
+static rung_status check_dataset(const rung_model *model, const rung_dataset *dataset) {
+  if (!dataset || dataset->count < 1) return rung_fail(RUNG_ERROR_ARGUMENT, "model: the dataset is empty");
+  const rung_tensor *labels = model_labels(model);
+  if (labels && !dataset->labels)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: has targets, the model's loss wants labels", dataset->name);
+  if (!labels && !dataset->targets.data)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: has labels, the model's loss wants targets", dataset->name);
+  int64_t scores = model_scores(model)->shape.extent[1];
+  if (labels && dataset->classes > scores)
+    return rung_fail(RUNG_ERROR_SHAPE, "%s: has %d classes, the model gives %lld scores", dataset->name,
+                     dataset->classes, (long long)scores);
+  if (model->form != RUNG_FORM_FLOAT && dataset->inputs.type != model->input_type)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: inputs are %s, the model was calibrated on %s", dataset->name,
+                     rung_dtype_name(dataset->inputs.type), rung_dtype_name(model->input_type));
+  return RUNG_OK;
+}
+
+static bool is_answer(const rung_model *model, const rung_node *leaf) {
+  return model_loss(model)->input[1] == leaf;
+}
+
+rung_status model_bind(rung_model *model, const rung_dataset *dataset, rung_graph **graph) {
+  rung_status status = check_loss(model);
+  if (status == RUNG_OK) status = check_dataset(model, dataset);
+  if (status != RUNG_OK) return status;
+  *graph = model_present_graph(model);
+  const rung_tensor labels = {
+      .type = RUNG_I32, .shape = RUNG_SHAPE(dataset->count), .data = (void *)(uintptr_t)dataset->labels};
+  for (int i = 0; i < rung_graph_node_count(*graph) && status == RUNG_OK; i++) {
+    rung_node *leaf = rung_graph_node(*graph, i);
+    if (!rung_node_is_input(leaf)) continue;
+    if (!is_answer(model, leaf))
+      status = rung_graph_bind(leaf, &dataset->inputs);
+    else
+      status = rung_graph_bind(leaf, dataset->labels ? &labels : &dataset->targets);
+  }
+  return status;
+}
+
+rung_graph *rung_model_bind(rung_model *model, const rung_dataset *dataset) {
+  rung_graph *graph;
+  return model_bind(model, dataset, &graph) == RUNG_OK ? graph : NULL;
+}

@@ -1,0 +1,33 @@
+/* The model from the inside. */
+#ifndef RUNG_MODEL_H
+#define RUNG_MODEL_H
+
+#include <rung/nn.h>
+
+struct rung_model {
+  rung_team *team;
+  rung_graph *graph; /* the float one; owns the parameters */
+  rung_rng rng;      /* of the order of examples */
+  uint64_t epochs;   /* trained so far: no two epochs share an order */
+  bool has_scheme;
+  rung_scheme scheme;
+  rung_quantization *quantization; /* NULL until calibrated */
+  rung_dtype input_type;           /* that it was calibrated with */
+  rung_form form;
+};
+
+/* The graph of the present form. */
+rung_graph *model_present_graph(const rung_model *model);
+/* The loss, the scores it looks at (integers in integer form), and its labels or targets; of the present form. */
+rung_node *model_loss(const rung_model *model);
+const rung_tensor *model_scores(const rung_model *model);
+const rung_tensor *model_labels(const rung_model *model); /* NULL in a regression */
+/* Binds the inputs and the labels or targets of the present form's graph to `dataset`. */
+rung_status model_bind(rung_model *model, const rung_dataset *dataset, rung_graph **graph);
+/* RUNG_ERROR_NUMERIC, naming the parameter, where a value is not finite. */
+rung_status model_check_finite(const rung_model *model);
+/* How many rows of scores [n, classes], f32 or i32, have their label's score as the largest (the first one on a tie).
+ */
+int64_t model_count_correct(const rung_tensor *scores, const int32_t *labels);
+
+#endif
