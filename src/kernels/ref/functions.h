@@ -77,8 +77,8 @@ static inline float ref_sigmoid(float x) {
 /* The upper tail of the normal distribution at a >= 0 is *gauss times *ratio, *gauss = e^(-a^2 / 2). The square's
  * rounding error, which the exponential would magnify, is taken out of it again to first order. */
 static inline void ref_normal_tail(float a, float *gauss, float *ratio) {
-  float inverse = 1.0f / (a + TAIL_CENTRE);
-  float t = (a - TAIL_CENTRE) * inverse;
+  float inverse = 1.0f / (a + TAIL_SHIFT);
+  float t = a * inverse;
   *ratio = inverse * ref_polynomial(tail_polynomial, COUNT_OF(tail_polynomial), t);
   float square = a * a, error = fmaf(a, a, -square);
   float e = ref_exp(-0.5f * square);

@@ -34,13 +34,21 @@ static const float erf_large_polynomial[] = {0x1.86ddda0p-13f, -0x1.825ab2p-9f, 
                                              -0x1.46baf0p-1f,  -0x1.2088eap+0f, -0x1.661cdcp-12f};
 #define ERF_MAX 4.0f
 
-/* The upper tail of the normal distribution, T(a) = (1 - erf(a / sqrt(2))) / 2, as e^(-a^2/2) g / (a + 4) with
- * g a polynomial in t = (a - 4) / (a + 4), for 0 <= a <= 14.6; T to 2^-25.7. At a = 15 it is 0 in f32. */
-#define TAIL_CENTRE 4.0f
-#define TAIL_MAX    15.0f
-static const float tail_polynomial[] = {-0x1.04f2bap-16f, -0x1.0feb32p-13f, 0x1.dbb706p-13f, 0x1.9eee46p-10f,
-                                        -0x1.d05d7cp-9f,  -0x1.edb3eap-8f,  0x1.eee352p-5f,  -0x1.7dff5ap-3f,
-                                        0x1.8c6d74p-2f,   -0x1.373e3ap-1f,  0x1.82b4bcp-1f};
+/* The upper tail of the normal distribution, T(a) = (1 - erf(a / sqrt(2))) / 2, as e^(-a^2/2) g / (a + 3) with g a
+ * polynomial in t = a / (a + 3), for 0 <= a <= 14.6; g(0) = 3/2 exactly, T to 2^-29.8. At a = 15 it is 0 in f32. */
+#define TAIL_SHIFT 3.0f
+#define TAIL_MAX   15.0f
+static const float tail_polynomial[] = {0x1.c5e778p-5f,
+                                        -0x1.ae28a2p-3f,
+                                        0x1.097daep-2f,
+                                        -0x1.c2642cp-4f,
+                                        0x1.d1cff6p-4f,
+                                        -0x1.1ab572p-3f,
+                                        -0x1.06ef42p-2f,
+                                        0x1.a77d78p-3f,
+                                        0x1.11ad9cp+0f,
+                                        -0x1.0b94e0p+1f,
+                                        1.5f};
 #define INVERSE_SQRT_2PI 0x1.988454p-2f
 
 /* 1.5 * 2^23. A float of magnitude <= 2^22 added to it is rounded to the nearest integer, ties to even, which then

@@ -85,8 +85,8 @@ static inline vf vf_sigmoid(vf x) {
 }
 
 static inline void vf_normal_tail(vf a, vf *gauss, vf *ratio) {
-  vf inverse = vf_set(1.0f) / (a + vf_set(TAIL_CENTRE));
-  vf t = (a - vf_set(TAIL_CENTRE)) * inverse;
+  vf inverse = vf_set(1.0f) / (a + vf_set(TAIL_SHIFT));
+  vf t = a * inverse;
   *ratio = inverse * vf_polynomial(tail_polynomial, COUNT_OF(tail_polynomial), t);
   vf square = a * a, error = vf_fma(a, a, -square);
   vf e = vf_exp(vf_set(-0.5f) * square);
