@@ -1,0 +1,31 @@
+#include "observing.h"
+
+static void observe(const rung_node *node) {
+  const observing *attributes = node->attributes;
+  const rung_tensor *x = &node->input[0]->value;
+  (void)rung_quantizer_observe(attributes->quantizer, x->data, rung_tensor_count(x));
+}
+
+rung_status observing_check(const rung_node *node) {
+  const observing *attributes = node->attributes;
+  const rung_node *x = node->input[0];
+  if (!attributes->quantizer) return rung_fail(RUNG_ERROR_ARGUMENT, "%s: no quantizer", node->name);
+  if (x->value.type != RUNG_F32)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: '%s' is %s, expected f32", node->name, x->name,
+                     rung_dtype_name(x->value.type));
+  return RUNG_OK;
+}
+
+bool observing_forward(const rung_node *node, const rung_replay *replay) {
+  const observing *attributes = node->attributes;
+  if (!replay->training || attributes->ranges != RUNG_RANGES_CURRENT) return false;
+  rung_team_barrier(replay->team);
+  if (replay->ith == 0) observe(node);
+  rung_team_barrier(replay->team);
+  return true;
+}
+
+void observing_settle(rung_node *node, const rung_replay *replay) {
+  const observing *attributes = node->attributes;
+  if (replay->training && attributes->ranges == RUNG_RANGES_DELAYED) observe(node);
+}
