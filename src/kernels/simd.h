@@ -23,6 +23,13 @@
 #define VW 4
 #endif
 
+/* Before a loop of constant length whose arrays are to be registers. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
 typedef float vf __attribute__((vector_size(4 * VW), may_alias));
 typedef int32_t vi __attribute__((vector_size(4 * VW), may_alias));
 typedef int64_t vl __attribute__((vector_size(8 * VW), may_alias)); /* as many lanes, 64 bits each */
@@ -185,7 +192,7 @@ static inline vi vi_dot_pairs(vi acc, vi a, vi b) {
   return acc + (vi)vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(y)), vmull_high_s16(x, y));
 }
 
-#else /* any machine: where it has no fused multiply-add, libm's does it, slowly and rightly */
+#else /* any machine */
 
 static inline vf vf_set(float x) {
   return (vf){x, x, x, x};
@@ -193,10 +200,27 @@ static inline vf vf_set(float x) {
 static inline vi vi_set(int32_t x) {
   return (vi){x, x, x, x};
 }
+
+#if defined(__FP_FAST_FMAF) || defined(__aarch64__) || defined(__riscv)
 static inline vf vf_fma(vf a, vf b, vf c) {
   for (int i = 0; i < VW; i++) c[i] = __builtin_fmaf(a[i], b[i], c[i]);
   return c;
 }
+#else
+/* Where the machine has no fused multiply-add: in double the product is exact, and the sum rounded to odd (inexact and
+ * even: one step towards the error that Knuth's two-sum finds) rounds to f32 as the exact sum would (Boldo and
+ * Melquiond, "Emulation of FMA and correctly rounded sums", 2008). Infinities and NaN give a NaN error: no step. */
+static inline vf vf_fma(vf a, vf b, vf c) {
+  typedef double vd __attribute__((vector_size(8 * VW)));
+  vd product = __builtin_convertvector(a, vd) * __builtin_convertvector(b, vd), addend = __builtin_convertvector(c, vd);
+  vd sum = product + addend, part = sum - product;
+  vd error = (product - (sum - part)) + (addend - part);
+  vl bits = (vl)sum, even = (bits & 1) - 1, towards_zero = (error > 0) ^ (sum > 0);
+  bits += ((error < 0) | (error > 0)) & even & (towards_zero | 1);
+  return __builtin_convertvector((vd)bits, vf);
+}
+#endif
+
 static inline vf vf_sqrt(vf a) {
   for (int i = 0; i < VW; i++) a[i] = __builtin_sqrtf(a[i]);
   return a;

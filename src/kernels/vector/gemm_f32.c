@@ -23,31 +23,22 @@ typedef struct tile_target {
 
 ALWAYS_INLINE void tile(const int rows, int64_t depth, const float *a, const float *b, tile_target to) {
   vf sum[tile_rows][tile_vectors];
-#pragma GCC unroll 16
-  for (int i = 0; i < rows; i++)
-#pragma GCC unroll 4
-    for (int j = 0; j < tile_vectors; j++)
-      sum[i][j] = to.resume ? vf_load(to.c + gemm_min(i, to.last_row) * to.stride + j * VW) : vf_set(0.0f);
+  UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < tile_vectors; j++) sum[i][j] =
+      to.resume ? vf_load(to.c + gemm_min(i, to.last_row) * to.stride + j * VW) : vf_set(0.0f);
   for (int64_t p = 0; p < depth; p++, a += tile_rows, b += tile_columns) {
     vf line[tile_vectors];
-#pragma GCC unroll 4
-    for (int j = 0; j < tile_vectors; j++) line[j] = vf_load(b + j * VW);
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++) {
+    UNROLL for (int j = 0; j < tile_vectors; j++) line[j] = vf_load(b + j * VW);
+    UNROLL for (int i = 0; i < rows; i++) {
       vf x = vf_set(a[i]);
-#pragma GCC unroll 4
-      for (int j = 0; j < tile_vectors; j++) sum[i][j] = vf_fma(x, line[j], sum[i][j]);
+      UNROLL for (int j = 0; j < tile_vectors; j++) sum[i][j] = vf_fma(x, line[j], sum[i][j]);
     }
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < rows; i++)
-#pragma GCC unroll 4
-    for (int j = 0; j < tile_vectors; j++) {
-      vf v = sum[i][j];
-      if (to.bias) v += vf_load(to.bias + j * VW);
-      if (to.relu) v = vf_max(vf_set(0.0f), v); /* 0 > v ? 0 : v keeps NaN */
-      vf_store(to.c + gemm_min(i, to.last_row) * to.stride + j * VW, v);
-    }
+  UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < tile_vectors; j++) {
+    vf v = sum[i][j];
+    if (to.bias) v += vf_load(to.bias + j * VW);
+    if (to.relu) v = vf_max(vf_set(0.0f), v); /* 0 > v ? 0 : v keeps NaN */
+    vf_store(to.c + gemm_min(i, to.last_row) * to.stride + j * VW, v);
+  }
 }
 
 /* The tile function of the fewest rows that hold `rows`. */

@@ -38,8 +38,7 @@ static inline lane_scales lane_scales_of(vi multiplier, vi shift) {
 /* r of every lane, clamped; *inside tells where that changed nothing. */
 static inline vi requantize(vi acc, const lane_scales *s, clamp_range range, vi *inside) {
   __m512i low = _mm512_set1_epi64(range.low), high = _mm512_set1_epi64(range.high), r[2], same[2];
-#pragma GCC unroll 2
-  for (int odd = 0; odd < 2; odd++) {
+  UNROLL for (int odd = 0; odd < 2; odd++) {
     __m512i x = odd ? _mm512_srli_epi64((__m512i)acc, 32) : (__m512i)acc;
     x = _mm512_add_epi64(_mm512_mul_epi32(x, s->multiplier[odd]), s->half[odd]);
     x = _mm512_srav_epi64(x, s->shift[odd]);
@@ -73,8 +72,7 @@ static inline lane_scales lane_scales_of(vi multiplier, vi shift) {
 
 static inline vi requantize(vi acc, const lane_scales *s, clamp_range range, vi *inside) {
   __m256i low = _mm256_set1_epi64x(range.low), high = _mm256_set1_epi64x(range.high), r[2], same[2];
-#pragma GCC unroll 2
-  for (int odd = 0; odd < 2; odd++) {
+  UNROLL for (int odd = 0; odd < 2; odd++) {
     __m256i x = odd ? _mm256_srli_epi64((__m256i)acc, 32) : (__m256i)acc;
     x = _mm256_add_epi64(_mm256_mul_epi32(x, s->multiplier[odd]), s->add[odd]);
     x = _mm256_sub_epi64(_mm256_srlv_epi64(x, s->shift[odd]), s->subtract[odd]);
