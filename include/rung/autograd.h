@@ -44,9 +44,9 @@ RUNG_API rung_node *rung_graph_parameter(rung_graph *graph, const char *name, ru
 
 /* Operations. [n] stands for the batch, which stays the outermost extent. Gradients flow to every f32 operand. */
 RUNG_API rung_node *rung_linear_with(rung_node *x, rung_node *weight,
-                                     rung_node *bias);         /* [n,in] [out,in] [out] or NULL -> [n,out] */
-RUNG_API rung_node *rung_matmul(rung_node *a, rung_node *b);   /* [n,k] [k,m] -> [n,m] */
-RUNG_API rung_node *rung_add(rung_node *a, rung_node *b);      /* same shapes, or b [d] on a [n,...,d] */
+                                     rung_node *bias);       /* [n,...] as [n,in], [out,in], [out] or NULL -> [n,out] */
+RUNG_API rung_node *rung_matmul(rung_node *a, rung_node *b); /* [n,k] [k,m] -> [n,m] */
+RUNG_API rung_node *rung_add(rung_node *a, rung_node *b);    /* same shapes, or b [d] on a [n,...,d] */
 RUNG_API rung_node *rung_multiply(rung_node *a, rung_node *b); /* element by element; shapes as for rung_add */
 RUNG_API rung_node *rung_relu(rung_node *x);
 RUNG_API rung_node *rung_relu6(rung_node *x);
@@ -180,6 +180,12 @@ RUNG_API rung_matrix rung_tensor_matrix(const rung_tensor *tensor, bool transpos
 /* Every operation of this floor; what drives the gradient checks. */
 RUNG_API int rung_op_count(void);
 RUNG_API const rung_op *rung_op_at(int index);
+
+/* Those that have a form in integers, told apart by node->op == &rung_op_linear, and what they were recorded with. */
+RUNG_API extern const rung_op rung_op_linear, rung_op_relu, rung_op_relu6, rung_op_reshape, rung_op_dropout,
+    rung_op_batch_norm, rung_op_cross_entropy;
+RUNG_API float rung_dropout_probability(const rung_node *dropout);
+RUNG_API float rung_batch_norm_epsilon(const rung_node *batch_norm);
 
 #ifdef __cplusplus
 }

@@ -151,7 +151,7 @@ rung_node *rung_record_leaf(rung_graph *graph, const rung_op *op, const char *na
 }
 
 bool rung_node_wants_gradient(const rung_node *node) {
-  return node && node->gradient.data;
+  return node && node->gradient.data && (node->trainable || !leaf_is_parameter(node));
 }
 
 int rung_graph_node_count(const rung_graph *graph) {
