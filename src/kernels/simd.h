@@ -49,16 +49,6 @@ static inline void vi_store(int32_t *p, vi v) {
   *(vi_unaligned *)p = v;
 }
 
-/* The first `count` (< VW) elements, the rest 0. */
-static inline vf vf_load_part(const float *p, int64_t count) {
-  vf v = {0};
-  memcpy(&v, p, (size_t)count * sizeof *p);
-  return v;
-}
-static inline void vf_store_part(float *p, vf v, int64_t count) {
-  memcpy(p, &v, (size_t)count * sizeof *p);
-}
-
 /* mask ? a : b, lane by lane; a comparison gives such a mask (all ones or all zeros). */
 static inline vf vf_select(vi mask, vf a, vf b) {
   return (vf)((mask & (vi)a) | (~mask & (vi)b));
@@ -80,6 +70,13 @@ static inline vf vf_fma(vf a, vf b, vf c) {
 }
 static inline vf vf_sqrt(vf a) {
   return (vf)_mm512_sqrt_ps((__m512)a);
+}
+/* The first `count` (< VW) elements, the rest 0. */
+static inline vf vf_load_part(const float *p, int64_t count) {
+  return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
+}
+static inline void vf_store_part(float *p, vf v, int64_t count) {
+  _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v);
 }
 /* a > b ? a : b, so b where either is NaN or both are zeros; vf_min alike. */
 static inline vf vf_max(vf a, vf b) {
@@ -138,6 +135,15 @@ static inline vf vf_fma(vf a, vf b, vf c) {
 }
 static inline vf vf_sqrt(vf a) {
   return (vf)_mm256_sqrt_ps((__m256)a);
+}
+/* The first `count` (< VW) elements, the rest 0. */
+static inline vf vf_load_part(const float *p, int64_t count) {
+  const vi lane = {0, 1, 2, 3, 4, 5, 6, 7};
+  return (vf)_mm256_maskload_ps(p, (__m256i)(lane < vi_set((int32_t)count)));
+}
+static inline void vf_store_part(float *p, vf v, int64_t count) {
+  const vi lane = {0, 1, 2, 3, 4, 5, 6, 7};
+  _mm256_maskstore_ps(p, (__m256i)(lane < vi_set((int32_t)count)), (__m256)v);
 }
 /* a > b ? a : b, so b where either is NaN or both are zeros; vf_min alike. */
 static inline vf vf_max(vf a, vf b) {
@@ -210,14 +216,22 @@ static inline vf vf_fma(vf a, vf b, vf c) {
 /* Where the machine has no fused multiply-add: in double the product is exact, and the sum rounded to odd (inexact and
  * even: one step towards the error that Knuth's two-sum finds) rounds to f32 as the exact sum would (Boldo and
  * Melquiond, "Emulation of FMA and correctly rounded sums", 2008). Infinities and NaN give a NaN error: no step. */
-static inline vf vf_fma(vf a, vf b, vf c) {
-  typedef double vd __attribute__((vector_size(8 * VW)));
-  vd product = __builtin_convertvector(a, vd) * __builtin_convertvector(b, vd), addend = __builtin_convertvector(c, vd);
-  vd sum = product + addend, part = sum - product;
-  vd error = (product - (sum - part)) + (addend - part);
-  vl bits = (vl)sum, even = (bits & 1) - 1, towards_zero = (error > 0) ^ (sum > 0);
+typedef float half_vf __attribute__((vector_size(8)));
+typedef double half_vd __attribute__((vector_size(16)));
+typedef int64_t half_vl __attribute__((vector_size(16)));
+
+static inline half_vf half_fma(half_vf a, half_vf b, half_vf c) {
+  half_vd product = __builtin_convertvector(a, half_vd) * __builtin_convertvector(b, half_vd);
+  half_vd addend = __builtin_convertvector(c, half_vd), sum = product + addend, part = sum - product;
+  half_vd error = (product - (sum - part)) + (addend - part);
+  half_vl bits = (half_vl)sum, even = (bits & 1) - 1, towards_zero = (error > 0) ^ (sum > 0);
   bits += ((error < 0) | (error > 0)) & even & (towards_zero | 1);
-  return __builtin_convertvector((vd)bits, vf);
+  return __builtin_convertvector((half_vd)bits, half_vf);
+}
+static inline vf vf_fma(vf a, vf b, vf c) {
+  half_vf low = half_fma((half_vf){a[0], a[1]}, (half_vf){b[0], b[1]}, (half_vf){c[0], c[1]});
+  half_vf high = half_fma((half_vf){a[2], a[3]}, (half_vf){b[2], b[3]}, (half_vf){c[2], c[3]});
+  return (vf){low[0], low[1], high[0], high[1]};
 }
 #endif
 
@@ -238,6 +252,15 @@ static inline vi vi_dot_pairs(vi acc, vi a, vi b) {
 #endif
 
 #if VW == 4
+/* The first `count` (< VW) elements, the rest 0. */
+static inline vf vf_load_part(const float *p, int64_t count) {
+  vf v = {0};
+  memcpy(&v, p, (size_t)count * sizeof *p);
+  return v;
+}
+static inline void vf_store_part(float *p, vf v, int64_t count) {
+  memcpy(p, &v, (size_t)count * sizeof *p);
+}
 static inline vf vf_max(vf a, vf b) {
   return vf_select(a > b, a, b);
 }
