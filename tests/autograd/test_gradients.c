@@ -1,0 +1,102 @@
+/* Every gradient of every op against the differences of its values. The list of ops drives the test: an op without a
+ * case in cases.h fails, and so does a gradient that is zero everywhere. */
+#include "cases.h"
+#include "harness.h"
+#include "op_list.h"
+
+#define ONE_MORE(name) +1
+enum { op_count = 0 RUNG_OP_LIST(ONE_MORE) };
+
+static rung_team *team;
+
+static rung_graph *prepare(const op_case *test, rung_node **op) {
+  rung_graph *graph = case_graph(test, team, op);
+  ck_assert_msg(rung_graph_status(graph) == RUNG_OK, "%s: %s", test->name, rung_error());
+  rung_rng rng = rung_rng_seed(17);
+  for (int i = 0; i < rung_graph_node_count(graph); i++) {
+    const rung_node *node = rung_graph_node(graph, i);
+    if (!rung_node_is_parameter(node)) continue;
+    float *value = node->value.data;
+    for (int64_t k = 0; k < rung_tensor_count(&node->value); k++) {
+      float x = rung_rng_normal(&rng);
+      value[k] = test->place ? test->place(x) : x;
+    }
+  }
+  return graph;
+}
+
+/* sum(coefficient * op) in double, with element k of parameter `name` moved by `step`. A new graph each time, so that
+ * random streams stand where they stood. */
+static double loss_at(const op_case *test, const char *name, int64_t k, float step) {
+  rung_node *op;
+  rung_graph *graph = prepare(test, &op);
+  ((float *)rung_graph_find(graph, name)->value.data)[k] += step;
+  ck_assert_msg(case_replay(test, graph, false) == RUNG_OK, "%s: %s", test->name, rung_error());
+  const float *value = op->value.data, *coefficient = rung_graph_find(graph, "coefficient")->value.data;
+  double sum = 0;
+  for (int64_t i = 0; i < rung_tensor_count(&op->value); i++) sum += (double)value[i] * (double)coefficient[i];
+  rung_graph_free(graph);
+  return sum;
+}
+
+/* Central differences at h and 2h, extrapolated: the error is of order h^4, and 2^-24 / h of rounding. */
+static double derivative(const op_case *test, const char *name, int64_t k) {
+  const float h = 0x1p-6f;
+  double near = (loss_at(test, name, k, h) - loss_at(test, name, k, -h)) / (2 * (double)h);
+  double far = (loss_at(test, name, k, 2 * h) - loss_at(test, name, k, -2 * h)) / (4 * (double)h);
+  return (4 * near - far) / 3;
+}
+
+static void check_parameter(const op_case *test, const rung_node *parameter) {
+  const float *gradient = parameter->gradient.data;
+  bool all_zero = true;
+  for (int64_t k = 0; k < rung_tensor_count(&parameter->value); k++) {
+    double expected = derivative(test, parameter->name, k);
+    all_zero &= gradient[k] == 0;
+    ck_assert_msg(fabs((double)gradient[k] - expected) <= 1e-4 * (1 + fabs(expected)),
+                  "%s: d/d%s[%d] is %.7g, differences say %.7g", test->name, parameter->name, (int)k,
+                  (double)gradient[k], expected);
+  }
+  ck_assert_msg(!all_zero, "%s: the gradient of %s is zero everywhere", test->name, parameter->name);
+}
+
+static void check_case(const op_case *test, const rung_op *op) {
+  rung_node *node;
+  rung_graph *graph = prepare(test, &node);
+  ck_assert_msg(node->op == op, "%s records %s", test->name, node->op->name);
+  ck_assert_msg(case_replay(test, graph, true) == RUNG_OK, "%s: %s", test->name, rung_error());
+  int checked = 0;
+  for (int i = 0; i < rung_graph_node_count(graph); i++) {
+    const rung_node *parameter = rung_graph_node(graph, i);
+    if (!rung_node_wants_gradient(parameter) || !rung_node_is_parameter(parameter)) continue;
+    check_parameter(test, parameter);
+    checked++;
+  }
+  ck_assert_int_ge(checked, 2); /* an operand and the coefficients */
+  rung_graph_free(graph);
+}
+
+START_TEST(gradients_equal_differences) {
+  const rung_op *op = rung_op_at(_i);
+  team = rung_team_new(2);
+  int cases = 0;
+  for (int i = 0; i < op_case_count; i++)
+    if (case_is_of(&op_cases[i], op->name)) {
+      check_case(&op_cases[i], op);
+      cases++;
+    }
+  ck_assert_msg(cases > 0, "%s: no case in cases.h", op->name);
+  rung_team_free(team);
+}
+END_TEST
+
+START_TEST(the_list_names_every_op_once) {
+  ck_assert_int_eq(rung_op_count(), op_count);
+  ck_assert_ptr_null(rung_op_at(-1));
+  ck_assert_ptr_null(rung_op_at(op_count));
+  for (int i = 0; i < op_count; i++)
+    for (int k = 0; k < i; k++) ck_assert_str_ne(rung_op_at(i)->name, rung_op_at(k)->name);
+}
+END_TEST
+
+TEST_MAIN(CASES(gradients_equal_differences, op_count), CASE(the_list_names_every_op_once))
