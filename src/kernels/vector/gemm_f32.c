@@ -44,10 +44,7 @@ ALWAYS_INLINE void tile(const int rows, int64_t depth, const float *a, const flo
 /* The tile function of the fewest rows that hold `rows`. */
 static void run_tile(int64_t rows, int64_t depth, const float *a, const float *b, tile_target to) {
   to.last_row = rows - 1;
-  if (rows == tile_rows) {
-    to.last_row = tile_rows - 1;
-    tile(tile_rows, depth, a, b, to);
-  } else if (rows > 4)
+  if (rows > 4)
     tile(tile_rows, depth, a, b, to);
   else if (rows > 1)
     tile(4, depth, a, b, to);

@@ -31,31 +31,38 @@ static void run_tile(int64_t rows, int64_t words, const int32_t *a, const int32_
     tile(1, words, a, w, bias, acc);
 }
 
-/* The bias of group g for a panel. Activations that were fed as a + 128 have it back here, modulo 2^32 as all of the
+/* The bias of each group for a panel. Activations that were fed as a + 128 have it back here, modulo 2^32 as all of the
  * accumulator. */
-static void load_bias(const rung_qgemm *gemm, int64_t column, int64_t columns, int64_t g, int32_t *bias) {
+static void load_bias(const rung_qgemm *gemm, tile_place at, int32_t *bias) {
   int64_t groups = group_count(gemm);
-  for (int64_t j = 0; j < panel_columns; j++) bias[j] = j < columns ? gemm->bias[(column + j) * groups + g] : 0;
+  for (int64_t g = 0; g < groups; g++, bias += panel_columns) {
+    for (int64_t j = 0; j < panel_columns; j++) bias[j] = j < at.columns ? gemm->bias[(at.column + j) * groups + g] : 0;
 #if defined(__AVX512VNNI__)
-  if (gemm->a_type == RUNG_U8) return;
-  const int32_t *sums = packed_sums(gemm, g) + column;
-  for (int j = 0; j < panel_columns; j++) bias[j] = (int32_t)((uint32_t)bias[j] - 128 * (uint32_t)sums[j]);
+    if (gemm->a_type == RUNG_U8) continue;
+    const int32_t *sums = packed_sums(gemm, g) + at.column;
+    for (int j = 0; j < panel_columns; j++) bias[j] = (int32_t)((uint32_t)bias[j] - 128 * (uint32_t)sums[j]);
 #endif
+  }
+}
+
+static void load_group_multipliers(const rung_qgemm *gemm, tile_place at, int32_t *multiplier) {
+  int64_t groups = group_count(gemm);
+  for (int64_t g = 0; g < groups; g++)
+    for (int64_t j = 0; j < panel_columns; j++)
+      *multiplier++ = j < at.columns ? gemm->multiplier[(at.column + j) * groups + g] : 0;
 }
 
 /* sums = bias64 + the accumulators of each group times its multiplier (eq. 9). */
-static void sum_groups(const rung_qgemm *gemm, const int32_t *a, tile_place at, int64_t *sums) {
+static void sum_groups(const rung_qgemm *gemm, const int32_t *a, const int32_t *bias, const int32_t *multiplier,
+                       tile_place at, int64_t *sums) {
   const int32_t *w = packed_panel(gemm, at.column);
-  int64_t groups = group_count(gemm), words = words_of(gemm->k), group_words = words_of(gemm->group);
+  int64_t words = words_of(gemm->k), group_words = words_of(gemm->group);
   for (int64_t i = 0; i < at.rows; i++)
     for (int64_t j = 0; j < panel_columns; j++)
       sums[i * panel_columns + j] = j < at.columns ? gemm->bias64[at.column + j] : 0;
-  for (int64_t g = 0; g < groups; g++) {
-    int32_t acc[tile_rows * panel_columns], bias[panel_columns], multiplier[panel_columns] = {0};
-    int64_t from = g * group_words;
-    load_bias(gemm, at.column, at.columns, g, bias);
-    for (int64_t j = 0; j < at.columns; j++) multiplier[j] = gemm->multiplier[(at.column + j) * groups + g];
-    run_tile(at.rows, gemm_min(group_words, words - from), a + from * tile_rows, w + from * panel_columns, bias, acc);
+  for (int64_t p = 0; p < words; p += group_words, bias += panel_columns, multiplier += panel_columns) {
+    int32_t acc[tile_rows * panel_columns];
+    run_tile(at.rows, gemm_min(group_words, words - p), a + p * tile_rows, w + p * panel_columns, bias, acc);
     for (int64_t i = 0; i < at.rows; i++)
       for (int j = 0; j < panel_columns; j++)
         sums[i * panel_columns + j] += (int64_t)acc[i * panel_columns + j] * multiplier[j];
@@ -72,19 +79,21 @@ static void load_params(const rung_qgemm *gemm, int64_t column, int64_t columns,
   }
 }
 
-/* A packed block of rows times the panel of weights at at.column. */
-static void multiply_panel(const rung_qgemm *gemm, const int32_t *a, tile_place block) {
+/* A packed block of rows times the panel of weights at block.column. `bias` has room for a panel's biases and, where
+ * there are groups, multipliers. */
+static void multiply_panel(const rung_qgemm *gemm, const int32_t *a, int32_t *bias, tile_place block) {
   int64_t words = words_of(gemm->k);
+  int32_t *multiplier = bias + group_count(gemm) * panel_columns;
   panel_params params;
-  int32_t bias[panel_columns];
   load_params(gemm, block.column, block.columns, block.row == 0, &params);
-  if (!gemm->group) load_bias(gemm, block.column, block.columns, 0, bias);
+  load_bias(gemm, block, bias);
+  if (gemm->group) load_group_multipliers(gemm, block, multiplier);
   for (int64_t i = 0; i < block.rows; i += tile_rows) {
     int32_t acc[tile_rows * panel_columns];
     int64_t sums[tile_rows * panel_columns];
     tile_place at = {block.row + i, gemm_min(tile_rows, block.rows - i), block.column, block.columns};
     if (gemm->group)
-      sum_groups(gemm, a + i * words, at, sums);
+      sum_groups(gemm, a + i * words, bias, multiplier, at, sums);
     else
       run_tile(at.rows, words, a + i * words, packed_panel(gemm, at.column), bias, acc);
     finish_tile(gemm, &params, acc, gemm->group ? sums : NULL, at);
@@ -101,7 +110,7 @@ void RUNG_AT_LEVEL(gemm_i8)(const rung_qgemm *gemm, void *scratch, int ith, int 
   int64_t fit = qgemm_row_bytes / (4 * (words + 1)) / tile_rows * tile_rows;
   int64_t rows = gemm_block(gemm->m, fit > 0 ? fit : tile_rows, tile_rows);
   byte_kind kind = gemm->a_type == RUNG_U8 ? bytes_u8 : bytes_i8;
-  int32_t *a = scratch;
+  int32_t *bias = scratch, *a = bias + 2 * group_count(gemm) * panel_columns;
   for (int64_t row = 0; row < gemm->m; row += rows) {
     tile_place block = {.row = row, .rows = gemm_min(rows, gemm->m - row)};
     for (int64_t i = 0; i < block.rows; i += tile_rows)
@@ -109,7 +118,7 @@ void RUNG_AT_LEVEL(gemm_i8)(const rung_qgemm *gemm, void *scratch, int ith, int 
                  gemm_min(tile_rows, block.rows - i) - 1, gemm->k, kind);
     for (block.column = begin; block.column < end; block.column += panel_columns) {
       block.columns = gemm_min(panel_columns, end - block.column);
-      multiply_panel(gemm, a, block);
+      multiply_panel(gemm, a, bias, block);
     }
   }
 }

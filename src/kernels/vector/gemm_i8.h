@@ -15,6 +15,8 @@
 enum { tile_rows = 12, tile_vectors = 2 };
 #elif VW == 8
 enum { tile_rows = 6, tile_vectors = 2 };
+#elif defined(__aarch64__)
+enum { tile_rows = 8, tile_vectors = 2 };
 #else
 enum { tile_rows = 4, tile_vectors = 2 };
 #endif
@@ -40,8 +42,8 @@ ALWAYS_INLINE int64_t words_of(int64_t k) {
 ALWAYS_INLINE int64_t group_count(const rung_qgemm *gemm) {
   return gemm->group ? (gemm->k + gemm->group - 1) / gemm->group : 1;
 }
-ALWAYS_INLINE const int32_t *packed_panel(const rung_qgemm *gemm, int64_t column) {
-  return (const int32_t *)gemm->packed + column * words_of(gemm->k);
+ALWAYS_INLINE int32_t *packed_panel(const rung_qgemm *gemm, int64_t column) {
+  return (int32_t *)gemm->packed + column * words_of(gemm->k);
 }
 /* The sums of group g: [n] rounded up to panel_columns. */
 ALWAYS_INLINE int32_t *packed_sums(const rung_qgemm *gemm, int64_t g) {

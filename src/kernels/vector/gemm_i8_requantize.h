@@ -84,6 +84,34 @@ static inline vi requantize(vi acc, const lane_scales *s, clamp_range range, vi 
   return (vi)_mm256_blend_epi32(r[0], _mm256_slli_epi64(r[1], 32), 0xaa);
 }
 
+#elif defined(__aarch64__) && !defined(RUNG_PORTABLE)
+
+/* A rounding shift by a negative count is eq. 8's. */
+struct lane_scales {
+  int32x4_t multiplier;
+  int64x2_t shift[2]; /* negated; of the low lanes, of the high lanes */
+};
+
+static inline lane_scales lane_scales_of(vi multiplier, vi shift) {
+  int32x4_t s = vnegq_s32((int32x4_t)shift);
+  return (lane_scales){(int32x4_t)multiplier, {vmovl_s32(vget_low_s32(s)), vmovl_high_s32(s)}};
+}
+
+static inline vi requantize(vi acc, const lane_scales *s, clamp_range range, vi *inside) {
+  int32x4_t a = (int32x4_t)acc, m = s->multiplier;
+  int64x2_t low = vdupq_n_s64(range.low), high = vdupq_n_s64(range.high);
+  int64x2_t x[2] = {vmull_s32(vget_low_s32(a), vget_low_s32(m)), vmull_high_s32(a, m)}, r[2];
+  uint64x2_t same[2];
+  for (int half = 0; half < 2; half++) {
+    x[half] = vrshlq_s64(x[half], s->shift[half]);
+    r[half] = vbslq_s64(vcgtq_s64(low, x[half]), low, x[half]);
+    r[half] = vbslq_s64(vcgtq_s64(r[half], high), high, r[half]);
+    same[half] = vceqq_s64(r[half], x[half]);
+  }
+  *inside = (vi)vcombine_u32(vmovn_u64(same[0]), vmovn_u64(same[1]));
+  return (vi)vcombine_s32(vmovn_s64(r[0]), vmovn_s64(r[1]));
+}
+
 #else
 
 struct lane_scales {
