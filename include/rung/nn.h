@@ -77,6 +77,9 @@ RUNG_API void rung_model_touch(rung_model *model); /* the parameters were change
 /* FNV-1a (64 bit) over the bits of all parameters, in order of recording, each f32 as 4 little-endian bytes. */
 RUNG_API uint64_t rung_model_hash(const rung_model *model);
 
+/* RUNG_ERROR_NUMERIC, naming the parameter, where a value is not finite. */
+RUNG_API rung_status rung_model_check_finite(const rung_model *model);
+
 /* ---- Optimizers and schedules ----------------------------------------------------------------------------------- */
 
 typedef enum rung_optimizer_kind {
@@ -162,7 +165,7 @@ RUNG_API rung_status rung_calibrate(rung_model *model, const rung_dataset *datas
 /* RUNG_ERROR_STATE for a quantized form of a model that is not calibrated. */
 RUNG_API rung_status rung_model_use(rung_model *model, rung_form form);
 RUNG_API rung_form rung_model_form(const rung_model *model);
-RUNG_API const rung_quantization *rung_model_quantization(const rung_model *model); /* NULL if not calibrated */
+RUNG_API rung_quantization *rung_model_quantization(const rung_model *model); /* NULL if not calibrated */
 /* The graph of the present form, its inputs bound to `dataset`. */
 RUNG_API rung_graph *rung_model_bind(rung_model *model, const rung_dataset *dataset);
 

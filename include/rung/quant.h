@@ -190,6 +190,9 @@ typedef struct rung_integer_layer {
 /* RUNG_ERROR_ARGUMENT where the node is no quantized linear layer; RUNG_ERROR_STATE before its first replay. */
 RUNG_API rung_status rung_integer_layer_view(const rung_node *node, rung_integer_layer *layer);
 
+/* Whether the node hands its input's integers on, as reshape and dropout outside training do. */
+RUNG_API bool rung_node_passes_integers(const rung_node *node);
+
 /* ---- Quantized graphs ------------------------------------------------------------------------------------------- */
 
 typedef enum rung_arithmetic {
@@ -215,6 +218,8 @@ RUNG_API rung_status rung_quantization_observe(rung_quantization *quantization);
 RUNG_API void rung_quantization_set_state(rung_quantization *quantization, rung_quantizer_state state);
 /* Parameters were changed from outside (loaded, edited): the integer copies are stale. */
 RUNG_API void rung_quantization_refresh(rung_quantization *quantization);
+/* Makes the integer copies from the present shadows and ranges, without data: what freezing reads. */
+RUNG_API void rung_quantization_make_integers(rung_quantization *quantization);
 
 #ifdef __cplusplus
 }

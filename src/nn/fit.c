@@ -83,7 +83,7 @@ static rung_status train_step(fitting *fit, int64_t first) {
 /* At an epoch's end; the graph then goes back to the training set. */
 static rung_status validate(fitting *fit) {
   fit->progress.validation = (rung_metrics){0};
-  rung_status status = model_check_finite(fit->model);
+  rung_status status = rung_model_check_finite(fit->model);
   if (status != RUNG_OK || !fit->options->validation) return status;
   status = rung_evaluate(fit->model, fit->options->validation, &fit->progress.validation);
   if (status != RUNG_OK) return status;
@@ -128,7 +128,7 @@ rung_status rung_fit(rung_model *model, const rung_dataset *dataset, const rung_
   fitting fit = {.model = model, .dataset = dataset, .options = options};
   rung_status status = model_bind(model, dataset, &fit.graph);
   if (status == RUNG_OK) status = check_options(options, dataset);
-  if (status == RUNG_OK) status = model_check_finite(model);
+  if (status == RUNG_OK) status = rung_model_check_finite(model);
   if (status != RUNG_OK) return status;
   fit.optimizer = optimizer_new(fit.graph, options);
   fit.order = rung_allocate((size_t)dataset->count * sizeof *fit.order);

@@ -61,7 +61,7 @@ rung_graph *rung_model_graph(const rung_model *model) {
 rung_form rung_model_form(const rung_model *model) {
   return model->form;
 }
-const rung_quantization *rung_model_quantization(const rung_model *model) {
+rung_quantization *rung_model_quantization(const rung_model *model) {
   return model->quantization;
 }
 
@@ -109,7 +109,7 @@ uint64_t rung_model_hash(const rung_model *model) {
   return hash;
 }
 
-rung_status model_check_finite(const rung_model *model) {
+rung_status rung_model_check_finite(const rung_model *model) {
   const rung_node *node;
   for (int p = 0; (node = parameter_at(model, p)); p++) {
     const float *value = node->value.data;

@@ -24,8 +24,6 @@ const rung_tensor *model_scores(const rung_model *model);
 const rung_tensor *model_labels(const rung_model *model); /* NULL in a regression */
 /* Binds the inputs and the labels or targets of the present form's graph to `dataset`. */
 rung_status model_bind(rung_model *model, const rung_dataset *dataset, rung_graph **graph);
-/* RUNG_ERROR_NUMERIC, naming the parameter, where a value is not finite. */
-rung_status model_check_finite(const rung_model *model);
 /* How many rows of scores [n, classes], f32 or i32, have their label's score as the largest (the first one on a tie).
  */
 int64_t model_count_correct(const rung_tensor *scores, const int32_t *labels);

@@ -27,7 +27,7 @@ static rung_status observe_dataset(rung_model *model, rung_graph *graph, int64_t
 rung_status rung_calibrate(rung_model *model, const rung_dataset *dataset, int64_t examples) {
   if (!model->has_scheme) return rung_fail(RUNG_ERROR_STATE, "calibrate: the model has no scheme; call rung_quantize");
   if (examples < 0) return rung_fail(RUNG_ERROR_ARGUMENT, "calibrate: %lld examples", (long long)examples);
-  rung_status status = model_check_finite(model);
+  rung_status status = rung_model_check_finite(model);
   if (status != RUNG_OK) return status;
   rung_quantization_free(model->quantization);
   model->quantization = NULL;

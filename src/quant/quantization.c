@@ -283,6 +283,23 @@ void rung_quantization_refresh(rung_quantization *quantization) {
     if (rung_graph_node(graph, i)->op == &quantized_linear_op) quantized_linear_refresh(rung_graph_node(graph, i));
 }
 
+static void make_integers(void *context, int ith, int nth) {
+  rung_graph *graph = context;
+  const rung_replay replay = {.ith = ith, .nth = nth, .team = rung_graph_team(graph)};
+  for (int i = 0; i < rung_graph_node_count(graph); i++) {
+    rung_node *node = rung_graph_node(graph, i);
+    rung_team_barrier(replay.team);
+    if (ith == 0 && node->op->prepare) node->op->prepare(node, &replay);
+    rung_team_barrier(replay.team);
+    if (node->op == &quantized_linear_op) quantized_linear_make(node, &replay);
+  }
+}
+
+void rung_quantization_make_integers(rung_quantization *quantization) {
+  rung_graph *graph = quantization->graph[RUNG_ARITHMETIC_INTEGER];
+  rung_team_run(rung_graph_team(graph), make_integers, graph);
+}
+
 rung_status rung_quantization_observe(rung_quantization *quantization) {
   for (int i = 0; i < rung_graph_node_count(quantization->source); i++) {
     if (!quantization->quantizer[i]) continue;
@@ -302,7 +319,7 @@ void rung_quantization_set_state(rung_quantization *quantization, rung_quantizer
 void quantized_range(const rung_node *node, int32_t *qmin, int32_t *qmax) {
   if (node->op == &quantized_linear_op) {
     quantized_linear_range(node, qmin, qmax);
-  } else if (node->op == &quantized_reshape_op || node->op == &quantized_dropout_op) {
+  } else if (rung_node_passes_integers(node)) {
     quantized_range(node->input[0], qmin, qmax);
   } else {
     *qmin = node->value.type == RUNG_I8 ? -128 : 0;

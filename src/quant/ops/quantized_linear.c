@@ -338,6 +338,12 @@ rung_node *rung_quantized_linear(rung_node *x, rung_node *weight, rung_node *bia
   return rung_record(&quantized_linear_op, inputs, options, sizeof *options);
 }
 
+void quantized_linear_make(rung_node *node, const rung_replay *replay) {
+  refresh_weights(node, replay);
+  rung_team_barrier(replay->team);
+  if (replay->ith == 0) ((linear_state *)node->state)->fresh = true;
+}
+
 void quantized_linear_refresh(rung_node *node) {
   ((linear_state *)node->state)->fresh = false;
 }

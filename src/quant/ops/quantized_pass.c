@@ -41,9 +41,9 @@ static void prepare_reshape(rung_node *node, const rung_replay *replay) {
   node->value.zero_point = x->zero_point;
 }
 
-static void forward_nothing(rung_node *node, const rung_replay *replay) {
-  (void)node;
-  (void)replay;
+/* The scale may have moved with this very batch (current ranges); readers wait for the whole of this node. */
+static void forward_reshape(rung_node *node, const rung_replay *replay) {
+  if (replay->ith == 0) prepare_reshape(node, replay);
 }
 
 static void backward_reshape(rung_node *node, const rung_replay *replay) {
@@ -59,7 +59,7 @@ const rung_op quantized_reshape_op = {.name = "quantized_reshape",
                                       .input_count = 1,
                                       .infer = infer_pass,
                                       .prepare = prepare_reshape,
-                                      .forward = forward_nothing,
+                                      .forward = forward_reshape,
                                       .backward = backward_reshape,
                                       .reads_integers = true};
 
@@ -83,6 +83,7 @@ static void prepare_dropout(rung_node *node, const rung_replay *replay) {
 
 /* Element i is kept where the i-th number of this node's and step's stream is not below p. */
 static void forward_dropout(rung_node *node, const rung_replay *replay) {
+  if (replay->ith == 0) prepare_dropout(node, replay);
   if (!replay->training) return;
   const dropout_state *state = node->state;
   const rung_tensor *x = &node->input[0]->value;
@@ -138,4 +139,8 @@ rung_node *quantized_reshape(rung_node *x, rung_shape example) {
 
 rung_node *quantized_dropout(rung_node *x, float probability) {
   return record_pass(&quantized_dropout_op, x, &(pass_attributes){.probability = probability});
+}
+
+bool rung_node_passes_integers(const rung_node *node) {
+  return node->op == &quantized_reshape_op || node->op == &quantized_dropout_op;
 }

@@ -1,0 +1,138 @@
+/* Holding a program against the model it came from: value by value, over a whole dataset. */
+#include "program.h"
+
+#include <math.h>
+#include <string.h>
+
+/* One pass: the model's graph of `form` replays a batch, then the program runs it and every layer is compared. */
+typedef struct comparison {
+  const rung_program *program;
+  rung_model *model;
+  rung_form form;
+  const rung_node *
+      *node; /* [layers]: what stands for each layer's output in the graph of that form; NULL: not compared */
+  rung_agreement *agreement;
+} comparison;
+
+static void compare_integers(rung_agreement *agreement, rung_dtype type, const void *a, const void *b, int64_t n) {
+  int64_t differ = 0;
+  if (type == RUNG_I32)
+    for (int64_t i = 0; i < n; i++) differ += ((const int32_t *)a)[i] != ((const int32_t *)b)[i];
+  else
+    for (int64_t i = 0; i < n; i++) differ += ((const uint8_t *)a)[i] != ((const uint8_t *)b)[i];
+  agreement->differ_evaluation += differ;
+  if (type == RUNG_I32)
+    agreement->logits += n;
+  else
+    agreement->activations += n;
+}
+
+/* x [n] lies on the grid of the layer: back to its integers, which is exact, and held against q. */
+static void compare_simulated(rung_agreement *agreement, const rung_integer_layer *layer, const void *q, const float *x,
+                              int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    int32_t integer = layer->output_type == RUNG_I8 ? ((const int8_t *)q)[i] : ((const uint8_t *)q)[i];
+    int64_t step = (int64_t)rintf(x[i] / layer->output_scale) + layer->output_zero_point - integer;
+    if (step < 0) step = -step;
+    agreement->differ_simulation += step != 0;
+    if (step > agreement->largest_step) agreement->largest_step = step;
+  }
+}
+
+static void compare_layer(void *context, int index, rung_dtype type, const void *output, int64_t count, int64_t out) {
+  const comparison *at = context;
+  const rung_node *node = at->node[index];
+  if (!node) return;
+  if (at->form == RUNG_FORM_INTEGER)
+    compare_integers(at->agreement, type, output, node->value.data, count * out);
+  else if (type != RUNG_I32)
+    compare_simulated(at->agreement, &at->program->layer[index].integers, output, node->value.data, count * out);
+}
+
+/* The last node of the float graph for which the layer stands is the one whose simulation is on its grid. */
+static const rung_node *simulated_node(const rung_model *model, const rung_node *layer) {
+  const rung_quantization *quantization = rung_model_quantization(model);
+  rung_graph *graph = rung_model_graph(model);
+  const rung_node *found = NULL;
+  for (int i = 0; i < rung_graph_node_count(graph); i++) {
+    const rung_node *node = rung_graph_node(graph, i);
+    if (rung_quantization_node(quantization, RUNG_ARITHMETIC_INTEGER, node) == layer)
+      found = rung_quantization_node(quantization, RUNG_ARITHMETIC_SIMULATED, node);
+  }
+  return found;
+}
+
+static rung_status compare_form(comparison *at, const rung_dataset *dataset, int32_t *logits, void *scratch) {
+  rung_status status = rung_model_use(at->model, at->form);
+  if (status != RUNG_OK) return status;
+  rung_graph *graph = rung_model_bind(at->model, dataset);
+  if (!graph) return RUNG_ERROR_ARGUMENT;
+  for (int i = 0; i < at->program->count; i++)
+    at->node[i] = at->form == RUNG_FORM_INTEGER ? at->program->layer[i].node
+                                                : simulated_node(at->model, at->program->layer[i].node);
+  int64_t batch = rung_graph_batch(graph), inputs = at->program->layer[0].integers.in;
+  for (int64_t first = 0; first < dataset->count; first += batch) {
+    int64_t count = dataset->count - first < batch ? dataset->count - first : batch;
+    status = rung_graph_replay(graph, &(rung_replay_options){.count = count, .first = first});
+    if (status == RUNG_OK)
+      status = rung_program_trace(at->program, (const char *)dataset->inputs.data + first * inputs, logits, count,
+                                  scratch, compare_layer, at);
+    if (status != RUNG_OK) return status;
+  }
+  return RUNG_OK;
+}
+
+static rung_status check_inputs(const rung_program *program, const rung_dataset *dataset) {
+  const rung_integer_layer *first = &program->layer[0].integers;
+  if (dataset->inputs.type != first->input_type)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: inputs are %s, the program takes %s", dataset->name,
+                     rung_dtype_name(dataset->inputs.type), rung_dtype_name(first->input_type));
+  if (rung_tensor_count(&dataset->inputs) / dataset->count != first->in)
+    return rung_fail(RUNG_ERROR_SHAPE, "%s: an example has %lld values, the program takes %lld", dataset->name,
+                     (long long)(rung_tensor_count(&dataset->inputs) / dataset->count), (long long)first->in);
+  return RUNG_OK;
+}
+
+rung_status rung_program_compare(const rung_program *program, rung_model *model, const rung_dataset *dataset,
+                                 rung_agreement *agreement) {
+  *agreement = (rung_agreement){0};
+  rung_status status = check_inputs(program, dataset);
+  if (status != RUNG_OK) return status;
+  int64_t batch = rung_graph_batch(rung_model_graph(model)), out = program->layer[program->count - 1].integers.out;
+  rung_arena *arena = rung_arena_new();
+  if (!arena) return RUNG_ERROR_MEMORY;
+  comparison at = {.program = program, .model = model, .agreement = agreement};
+  at.node = rung_arena_array(arena, (size_t)program->count, sizeof *at.node);
+  int32_t *logits = rung_arena_array(arena, (size_t)(batch * out), sizeof *logits);
+  void *scratch = rung_arena_allocate(arena, rung_program_scratch(program, batch));
+  rung_form before = rung_model_form(model);
+  status = at.node && logits && scratch ? RUNG_OK : RUNG_ERROR_MEMORY;
+  for (rung_form form = RUNG_FORM_INTEGER; form <= RUNG_FORM_SIMULATED && status == RUNG_OK; form++) {
+    at.form = form;
+    status = compare_form(&at, dataset, logits, scratch);
+  }
+  rung_arena_free(arena);
+  rung_model_use(model, before);
+  return status;
+}
+
+rung_status rung_program_evaluate(const rung_program *program, const rung_dataset *dataset, rung_metrics *metrics) {
+  *metrics = (rung_metrics){0};
+  rung_status status = check_inputs(program, dataset);
+  if (status == RUNG_OK && !dataset->labels)
+    status = rung_fail(RUNG_ERROR_ARGUMENT, "%s: has no labels to evaluate against", dataset->name);
+  if (status != RUNG_OK) return status;
+  int64_t out = program->layer[program->count - 1].integers.out, correct = 0;
+  int32_t *logits = rung_allocate((size_t)(dataset->count * out) * sizeof *logits);
+  if (!logits) return RUNG_ERROR_MEMORY;
+  status = rung_run(program, dataset->inputs.data, logits, dataset->count);
+  for (int64_t i = 0; i < dataset->count && status == RUNG_OK; i++) {
+    int64_t best = 0;
+    for (int64_t j = 1; j < out; j++)
+      if (logits[i * out + j] > logits[i * out + best]) best = j;
+    correct += best == dataset->labels[i];
+  }
+  rung_release(logits);
+  *metrics = (rung_metrics){.accuracy = (double)correct / (double)dataset->count, .examples = dataset->count};
+  return status;
+}

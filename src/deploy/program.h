@@ -1,0 +1,22 @@
+/* The integer program from the inside: a list of layers, each an integer product with its requantize. */
+#ifndef RUNG_PROGRAM_H
+#define RUNG_PROGRAM_H
+
+#include <rung/deploy.h>
+
+typedef struct program_layer {
+  char name[64];
+  rung_qgemm product;          /* all but a, m, y and the strides' owners; its arrays live in the program's arena */
+  rung_integer_layer integers; /* the same, as the layer was trained; its arrays are copies in the arena */
+  int64_t bound;               /* largest magnitude of an accumulator */
+  const rung_node *node;       /* in the model's integer graph: for comparing, while the model lives */
+} program_layer;
+
+struct rung_program {
+  rung_arena *arena;
+  int count;
+  program_layer *layer;
+  int64_t widest; /* integers an example, of the widest layer but the last */
+};
+
+#endif
