@@ -22,7 +22,7 @@ static inline float ref_at_most(float limit, float x) {
  * rounded once; x - k LN2_HIGH is exact. */
 static inline float ref_reduced_expm1(float x, int *k) {
   float n = (float)rint((double)x * (double)LOG2_E);
-  float r = fmaf(-n, LN2_LOW, fmaf(-n, LN2_HIGH, x));
+  float r = fmaf(n, -LN2_LOW, fmaf(n, -LN2_HIGH, x));
   *k = (int)n;
   return fmaf(r * r, ref_polynomial(exp_polynomial, COUNT_OF(exp_polynomial), r), r);
 }

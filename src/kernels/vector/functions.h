@@ -35,7 +35,7 @@ static inline __attribute__((always_inline)) vf vf_polynomial(const float *coeff
 static inline vf vf_reduced_expm1(vf x, vi *k) {
   vf t = vf_fma(x, vf_set(LOG2_E), vf_set(ROUND_MAGIC));
   vf n = t - vf_set(ROUND_MAGIC);
-  vf r = vf_fma(-n, vf_set(LN2_LOW), vf_fma(-n, vf_set(LN2_HIGH), x));
+  vf r = vf_fma(n, vf_set(-LN2_LOW), vf_fma(n, vf_set(-LN2_HIGH), x));
   *k = (vi)t - vi_set(ROUND_MAGIC_BITS);
   return vf_fma(r * r, vf_polynomial(exp_polynomial, COUNT_OF(exp_polynomial), r), r);
 }

@@ -53,16 +53,12 @@ void RUNG_AT_LEVEL(min_max)(const float *x, int64_t n, float *min, float *max, b
   for (; i + LANES <= n; i += LANES) r = range_extend(r, lanes_load(x + i));
   if (i < n) r = range_extend(r, lanes_load_part(x + i, n - i, x[i]));
   uint32_t nan = 0;
-  float low = INFINITY, high = -INFINITY;
   for (int p = 0; p < PARTS; p++) {
     nan |= vi_bits(r.nan[p]);
-    for (int l = 0; l < VW; l++) {
-      if (r.low.part[p][l] < low) low = r.low.part[p][l];
-      if (r.high.part[p][l] > high) high = r.high.part[p][l];
-    }
+    r.low.part[p] = -r.low.part[p];
   }
-  *min = low + 0.0f;
-  *max = high + 0.0f;
+  *min = -lanes_max(r.low) + 0.0f;
+  *max = lanes_max(r.high) + 0.0f;
   *has_nan = nan != 0;
 }
 

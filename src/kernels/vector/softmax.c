@@ -9,11 +9,7 @@ static float row_max(const float *x, int64_t columns) {
     lanes v = columns - j >= LANES ? lanes_load(x + j) : lanes_load_part(x + j, columns - j, -INFINITY);
     for (int p = 0; p < PARTS; p++) max.part[p] = vf_max(v.part[p], max.part[p]);
   }
-  float result = -INFINITY;
-  for (int p = 0; p < PARTS; p++)
-    for (int l = 0; l < VW; l++)
-      if (max.part[p][l] > result) result = max.part[p][l];
-  return result;
+  return lanes_max(max);
 }
 
 static inline lanes lanes_exp_from(lanes x, float max) {
