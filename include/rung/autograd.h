@@ -165,6 +165,8 @@ RUNG_API rung_node *rung_record(const rung_op *op, rung_node *const *inputs, con
 /* The same for an op without inputs. */
 RUNG_API rung_node *rung_record_leaf(rung_graph *graph, const rung_op *op, const char *name, const void *attributes,
                                      size_t bytes);
+/* Makes recording fail for good with the thread's current message, or the first one again. Returns NULL. */
+RUNG_API rung_node *rung_graph_fail(rung_graph *graph, rung_status status);
 /* Zeroed memory that lives as long as the graph. NULL with a message on failure. */
 RUNG_API void *rung_node_allocate(rung_node *node, size_t count, size_t size);
 RUNG_API bool rung_node_wants_gradient(const rung_node *node); /* false for NULL */

@@ -41,7 +41,7 @@ void rung_graph_free(rung_graph *graph) {
   rung_arena_free(graph->arena);
 }
 
-rung_node *graph_fail(rung_graph *graph, rung_status status) {
+rung_node *rung_graph_fail(rung_graph *graph, rung_status status) {
   if (graph->status == RUNG_OK) {
     graph->status = status;
     snprintf(graph->message, sizeof graph->message, "%s", rung_error());
@@ -105,10 +105,10 @@ static rung_status construct(rung_node *node, const void *attributes, size_t byt
 
 static rung_node *record(rung_graph *graph, const rung_op *op, const char *name, rung_node *const *inputs,
                          const void *attributes, size_t bytes) {
-  if (graph->status != RUNG_OK) return graph_fail(graph, graph->status);
+  if (graph->status != RUNG_OK) return rung_graph_fail(graph, graph->status);
   graph_set_count(graph, graph->batch);
   rung_node *node = rung_arena_array(graph->arena, 1, sizeof *node);
-  if (!node) return graph_fail(graph, RUNG_ERROR_MEMORY);
+  if (!node) return rung_graph_fail(graph, RUNG_ERROR_MEMORY);
   node->op = op;
   node->graph = graph;
   for (int i = 0; i < op->input_count; i++) {
@@ -121,9 +121,9 @@ static rung_node *record(rung_graph *graph, const rung_op *op, const char *name,
     name = numbered;
   }
   node->name = rung_arena_string(graph->arena, name);
-  if (!node->name) return graph_fail(graph, RUNG_ERROR_MEMORY);
+  if (!node->name) return rung_graph_fail(graph, RUNG_ERROR_MEMORY);
   rung_status status = construct(node, attributes, bytes);
-  return status == RUNG_OK ? node : graph_fail(graph, status);
+  return status == RUNG_OK ? node : rung_graph_fail(graph, status);
 }
 
 rung_node *rung_record(const rung_op *op, rung_node *const *inputs, const void *attributes, size_t bytes) {
@@ -133,7 +133,7 @@ rung_node *rung_record(const rung_op *op, rung_node *const *inputs, const void *
     if (graph && inputs[i]->graph != graph) {
       rung_fail(RUNG_ERROR_ARGUMENT, "%s: '%s' and '%s' belong to different graphs", op->name, inputs[0]->name,
                 inputs[i]->name);
-      return graph_fail(graph, RUNG_ERROR_ARGUMENT);
+      return rung_graph_fail(graph, RUNG_ERROR_ARGUMENT);
     }
     graph = inputs[i]->graph;
   }
@@ -145,7 +145,7 @@ rung_node *rung_record_leaf(rung_graph *graph, const rung_op *op, const char *na
   if (!graph) return NULL;
   if (name && rung_graph_find(graph, name)) {
     rung_fail(RUNG_ERROR_ARGUMENT, "graph: the name '%s' is taken", name);
-    return graph_fail(graph, RUNG_ERROR_ARGUMENT);
+    return rung_graph_fail(graph, RUNG_ERROR_ARGUMENT);
   }
   return record(graph, op, name, NULL, attributes, bytes);
 }

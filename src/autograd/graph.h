@@ -32,8 +32,6 @@ struct rung_graph {
   const rung_replay_options *current; /* during a replay */
 };
 
-/* Makes recording fail for good with the thread's current message, or the first one again. Returns NULL. */
-rung_node *graph_fail(rung_graph *graph, rung_status status);
 rung_status graph_plan(rung_graph *graph);
 /* Sets every batched node's outermost extent. */
 void graph_set_count(rung_graph *graph, int64_t count);
