@@ -109,7 +109,11 @@ static rung_node *lower_leaf(lowering *lower, const rung_node *node) {
   rung_node *leaf = rung_record_leaf(lower->graph, node->op, node->name, node->attributes, node->attribute_bytes);
   const rung_tensor *bound = rung_graph_bound(node);
   if (!leaf || !bound || rung_graph_bind(leaf, bound) != RUNG_OK) return leaf;
-  if (leaf->value.type == RUNG_F32 && bound->type != RUNG_F32) leaf->value.type = bound->type;
+  if (leaf->value.type == RUNG_F32 && bound->type != RUNG_F32) {
+    leaf->value.type = bound->type; /* the layers behind it are recorded for integers */
+    leaf->value.scale = bound->scale;
+    leaf->value.zero_point = bound->zero_point;
+  }
   return leaf;
 }
 
