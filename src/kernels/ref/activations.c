@@ -38,7 +38,7 @@ void RUNG_AT_LEVEL(gelu)(float *y, const float *x, int64_t n) {
   for (int64_t i = 0; i < n; i++) {
     float a = ref_at_most(TAIL_MAX, fabsf(x[i])), gauss, ratio;
     ref_normal_tail(a, &gauss, &ratio);
-    y[i] = fmaf(-(a * ratio), gauss, x[i] < 0.0f ? -0.0f : x[i]);
+    y[i] = fmaf(-(a * ratio), gauss, x[i] < 0.0f ? 0.0f : x[i]);
   }
 }
 

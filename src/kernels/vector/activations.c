@@ -13,7 +13,7 @@ static inline vf relu6(vf x) {
 static inline vf gelu(vf x) {
   vf a = vf_at_most(TAIL_MAX, vf_abs(x)), gauss, ratio;
   vf_normal_tail(a, &gauss, &ratio);
-  return vf_fma(-(a * ratio), gauss, vf_max(vf_set(-0.0f), x));
+  return vf_fma(-(a * ratio), gauss, relu(x));
 }
 
 /* f'(.) dy from dy and what the derivative is written in. */
