@@ -90,6 +90,69 @@ START_TEST(gradients_equal_differences) {
 }
 END_TEST
 
+/* The op once more, on the same inputs: every gradient doubles, the second part being added to the first. */
+static void check_twice(const op_case *test) {
+  rung_node *once, *twice;
+  rung_graph *single = prepare(test, &once), *pair = prepare(test, &twice);
+  rung_node *loss = rung_graph_node(pair, rung_graph_node_count(pair) - 1);
+  rung_node *again = rung_record(twice->op, twice->input, twice->attributes, twice->attribute_bytes);
+  rung_node *weighted = rung_multiply(again, rung_graph_find(pair, "coefficient"));
+  rung_add(loss, weighted && weighted->value.shape.rank > 0 ? rung_sum(weighted) : weighted);
+  ck_assert_int_eq(case_replay(test, single, true), RUNG_OK);
+  ck_assert_msg(case_replay(test, pair, true) == RUNG_OK, "%s: %s", test->name, rung_error());
+  for (int i = 0; i < rung_graph_node_count(single); i++) {
+    const rung_node *parameter = rung_graph_node(single, i);
+    if (!rung_node_wants_gradient(parameter) || !rung_node_is_parameter(parameter)) continue;
+    const float *gradient = parameter->gradient.data;
+    const float *doubled = rung_graph_find(pair, parameter->name)->gradient.data;
+    for (int64_t k = 0; k < rung_tensor_count(&parameter->value); k++)
+      ck_assert_msg(fabsf(doubled[k] - 2 * gradient[k]) <= 1e-5f * (1 + fabsf(gradient[k])),
+                    "%s: d/d%s[%d] is %.7g, with two consumers %.7g", test->name, parameter->name, (int)k,
+                    (double)gradient[k], (double)doubled[k]);
+  }
+  rung_graph_free(single);
+  rung_graph_free(pair);
+}
+
+START_TEST(two_consumers_add_their_gradients) {
+  team = rung_team_new(2);
+  if (!op_cases[_i].random) check_twice(&op_cases[_i]);
+  rung_team_free(team);
+}
+END_TEST
+
+/* x [3, 3] as both inputs of one op: the gradient of sum(coefficient op(x, x)) against differences. */
+static rung_node *record_add(rung_node *x) {
+  return rung_add(x, x);
+}
+static rung_node *record_multiply(rung_node *x) {
+  return rung_multiply(x, x);
+}
+static rung_node *record_matmul(rung_node *x) {
+  return rung_matmul(x, x);
+}
+static rung_node *record_linear(rung_node *x) {
+  return rung_linear_with(x, x, NULL);
+}
+static rung_node *(*record_square)(rung_node *x);
+static rung_node *case_square(rung_graph *graph) {
+  return record_square(CASE_PARAMETER("x", 3, 3));
+}
+
+START_TEST(one_node_may_be_both_inputs) {
+  static rung_node *(*const records[])(rung_node *) = {record_add, record_multiply, record_matmul, record_linear};
+  record_square = records[_i];
+  const op_case test = {"square", case_square, NULL, true, false};
+  team = rung_team_new(2);
+  rung_node *op;
+  rung_graph *graph = prepare(&test, &op);
+  ck_assert_int_eq(case_replay(&test, graph, true), RUNG_OK);
+  check_parameter(&test, rung_graph_find(graph, "x"));
+  rung_graph_free(graph);
+  rung_team_free(team);
+}
+END_TEST
+
 START_TEST(the_list_names_every_op_once) {
   ck_assert_int_eq(rung_op_count(), op_count);
   ck_assert_ptr_null(rung_op_at(-1));
@@ -99,4 +162,5 @@ START_TEST(the_list_names_every_op_once) {
 }
 END_TEST
 
-TEST_MAIN(CASES(gradients_equal_differences, op_count), CASE(the_list_names_every_op_once))
+TEST_MAIN(CASES(gradients_equal_differences, op_count), CASES(two_consumers_add_their_gradients, op_case_count),
+          CASES(one_node_may_be_both_inputs, 4), CASE(the_list_names_every_op_once))

@@ -12,7 +12,10 @@ static rung_status infer(rung_node *node) {
   int64_t count;
   if (rung_shape_count(example, &count) != RUNG_OK) return RUNG_ERROR_SHAPE;
   char text[RUNG_SHAPE_TEXT];
-  if (x->value.shape.rank < 1 || example->rank >= RUNG_MAX_RANK || op_row_size(x) != count)
+  if (example->rank >= RUNG_MAX_RANK)
+    return op_refuse(node, "x", "[n, ...] with at most %d extents in an example, not %s", RUNG_MAX_RANK - 1,
+                     rung_shape_format(example, text, sizeof text));
+  if (x->value.shape.rank < 1 || op_row_size(x) != count)
     return op_refuse(node, "x", "[n, ...] with the %lld elements of %s in an example", (long long)count,
                      rung_shape_format(example, text, sizeof text));
   node->value = x->value;
