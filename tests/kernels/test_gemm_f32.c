@@ -64,9 +64,14 @@ static bool same_bits(const float *a, const float *b, int64_t count) {
   return true;
 }
 
+/* Every member, last first, in scratch of exactly the size asked for. */
 static void run(const rung_kernels *level, const rung_gemm *gemm, int members) {
-  void *scratch = rung_allocate(rung_gemm_scratch(gemm));
+  const char guard[] = "guard";
+  size_t size = rung_gemm_scratch(gemm);
+  char *scratch = rung_allocate(size + sizeof guard);
+  memcpy(scratch + size, guard, sizeof guard);
   for (int i = members - 1; i >= 0; i--) level->gemm_f32(gemm, scratch, i, members);
+  ck_assert_mem_eq(scratch + size, guard, sizeof guard);
   rung_release(scratch);
 }
 

@@ -108,6 +108,19 @@ static void outputs_free(outputs *out) {
   free(out->acc_max);
 }
 
+static const char guard[] = "guard";
+
+/* Memory that ends in a guard, and the check that it still does. */
+static void *guarded_new(size_t size) {
+  char *memory = rung_allocate(size + sizeof guard);
+  memcpy(memory + size, guard, sizeof guard);
+  return memory;
+}
+static void guarded_free(void *memory, size_t size) {
+  ck_assert_mem_eq((char *)memory + size, guard, sizeof guard);
+  rung_release(memory);
+}
+
 /* What `level` with a team of `members` makes of x. Each member packs its own weights, just before. */
 static outputs run(const rung_kernels *level, const problem *x, int members) {
   rung_qgemm gemm = x->gemm;
@@ -115,16 +128,18 @@ static outputs run(const rung_kernels *level, const problem *x, int members) {
   gemm.y = out.y;
   if (gemm.epilogue == RUNG_EPILOGUE_REQUANTIZE_8) gemm.mask = out.mask;
   if (!gemm.group) gemm.acc_min = out.acc_min, gemm.acc_max = out.acc_max;
-  void *scratch = rung_allocate(rung_qgemm_scratch(&gemm));
-  gemm.packed = rung_allocate(rung_qgemm_packed_size(gemm.n, gemm.k, gemm.group));
+  size_t scratch_size = rung_qgemm_scratch(&gemm);
+  size_t packed_size = rung_qgemm_packed_size(gemm.n, gemm.k, gemm.group);
+  void *scratch = guarded_new(scratch_size);
+  gemm.packed = guarded_new(packed_size);
   for (int i = members - 1; i >= 0; i--) {
     int64_t begin, end;
     rung_slice(gemm.n, RUNG_QGEMM_GRAIN, i, members, &begin, &end);
     level->gemm_i8_pack(&gemm, x->weight, begin, end);
     level->gemm_i8(&gemm, scratch, i, members);
   }
-  rung_release(scratch);
-  rung_release(gemm.packed);
+  guarded_free(scratch, scratch_size);
+  guarded_free(gemm.packed, packed_size);
   return out;
 }
 
@@ -315,10 +330,6 @@ START_TEST(mask_and_range_are_optional) {
   x.gemm.epilogue = RUNG_EPILOGUE_REQUANTIZE_8;
   x.y_bytes = (size_t)(29 * x.gemm.y_stride + 45);
   outputs expected = run(rung_kernels_level(0), &x, 1), got = outputs_new(&x);
-  ck_assert_int_eq(rung_kernels_use(rung_kernels_level(rung_kernels_level_count() - 1)
-                                        ? rung_kernels_level(rung_kernels_level_count() - 1)->level
-                                        : "generic"),
-                   RUNG_OK);
   x.gemm.y = got.y;
   x.gemm.packed = rung_allocate(rung_qgemm_packed_size(45, 50, 0));
   void *scratch = rung_allocate(rung_qgemm_scratch(&x.gemm));
