@@ -10,8 +10,15 @@
 #include "rung/core.h"
 
 #include <omp.h>
-#include <sched.h>
 #include <stdatomic.h>
+
+#ifdef __linux__
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#else
+#include <sched.h>
+#endif
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
@@ -35,12 +42,13 @@
 
 struct rung_team {
   int size;
-  int spins; /* at a barrier, before yielding: 0 where members outnumber processors and some cannot be running */
+  int spins; /* at a barrier, before sleeping: 0 where members outnumber processors and some cannot be running */
   rung_task *task;
   void *context;
   _Alignas(RUNG_ALIGNMENT) atomic_int present;     /* members of this run */
   _Alignas(RUNG_ALIGNMENT) atomic_int arrived;     /* members at the barrier */
   _Alignas(RUNG_ALIGNMENT) atomic_uint generation; /* barriers completed */
+  atomic_int sleepers;                             /* members that may be asleep until the next generation */
 };
 
 rung_team *rung_team_new(int threads) {
@@ -97,6 +105,30 @@ static inline void spin_hint(void) {
 #endif
 }
 
+/* Sleeping rather than spinning on hands the processor to whoever keeps the late member from running: on a machine with
+ * other work to do, a barrier that spins costs a time slice each. A sleeper counts itself before it looks at the
+ * generation a last time, and the last to arrive sets the generation before it looks for sleepers, so one of the two
+ * sees the other. */
+static void sleep_until_past(rung_team *team, unsigned generation) {
+#ifdef __linux__
+  atomic_fetch_add(&team->sleepers, 1);
+  while (atomic_load(&team->generation) == generation)
+    syscall(SYS_futex, &team->generation, FUTEX_WAIT_PRIVATE, generation, NULL, NULL, 0);
+  atomic_fetch_sub(&team->sleepers, 1);
+#else
+  while (atomic_load(&team->generation) == generation) sched_yield();
+#endif
+}
+
+static void wake_all(rung_team *team) {
+#ifdef __linux__
+  if (atomic_load(&team->sleepers) > 0)
+    syscall(SYS_futex, &team->generation, FUTEX_WAKE_PRIVATE, LARGEST_TEAM, NULL, NULL, 0);
+#else
+  (void)team;
+#endif
+}
+
 /* Every arrival is a read-modify-write that acquires and releases, so the last one has seen all the others' writes; it
  * hands them on by releasing the next generation, which everybody else waits for. */
 void rung_team_barrier(rung_team *team) {
@@ -105,18 +137,15 @@ void rung_team_barrier(rung_team *team) {
   unsigned generation = atomic_load_explicit(&team->generation, memory_order_relaxed);
   if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) == present - 1) {
     atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
-    atomic_store_explicit(&team->generation, generation + 1, memory_order_release);
+    atomic_store(&team->generation, generation + 1);
+    wake_all(team);
     return;
   }
-  int spins = 0;
-  while (atomic_load_explicit(&team->generation, memory_order_acquire) == generation) {
-    if (spins < team->spins) {
-      spins++;
-      spin_hint();
-    } else {
-      sched_yield();
-    }
+  for (int i = 0; i < team->spins; i++) {
+    if (atomic_load_explicit(&team->generation, memory_order_acquire) != generation) return;
+    spin_hint();
   }
+  sleep_until_past(team, generation);
 }
 
 void rung_slice(int64_t count, int64_t grain, int ith, int nth, int64_t *begin, int64_t *end) {
