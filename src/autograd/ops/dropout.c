@@ -23,19 +23,19 @@ static rung_status infer(rung_node *node) {
   return node->state ? RUNG_OK : RUNG_ERROR_MEMORY;
 }
 
-/* `begin` is a multiple of 8. */
+/* `begin` is a multiple of 8, unless the slice is empty. */
 static void draw(const rung_node *node, const rung_replay *replay, int64_t begin, int64_t end) {
   const rung_rng parent = rung_graph_rng(node->graph), of_node = rung_rng_split(&parent, (uint64_t)node->index);
   const rung_rng rng = rung_rng_split(&of_node, replay->step);
   const uint32_t limit = (uint32_t)((double)*(const float *)node->attributes * 0x1p32);
   uint8_t *keep = node->state;
-  for (int64_t byte = begin / 8; 8 * byte < end; byte++) {
+  for (int64_t i = begin; i < end; i += 8) {
     uint32_t random[8];
-    rung_rng_block(&rng, (uint64_t)(2 * byte), random);
-    rung_rng_block(&rng, (uint64_t)(2 * byte + 1), random + 4);
+    rung_rng_block(&rng, (uint64_t)(i / 4), random);
+    rung_rng_block(&rng, (uint64_t)(i / 4 + 1), random + 4);
     unsigned bits = 0;
-    for (int i = 0; i < 8; i++) bits |= (unsigned)(random[i] >= limit) << i;
-    keep[byte] = (uint8_t)bits;
+    for (int k = 0; k < 8; k++) bits |= (unsigned)(random[k] >= limit) << k;
+    keep[i / 8] = (uint8_t)bits;
   }
 }
 
