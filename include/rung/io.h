@@ -1,4 +1,4 @@
-/* rung/io.h: reading data from files. */
+/* rung/io.h: data from files, tensors to files. */
 #ifndef RUNG_IO_H
 #define RUNG_IO_H
 
@@ -18,6 +18,21 @@ extern "C" {
  * stream; RUNG_ERROR_UNSUPPORTED: compressed, and this build has no zlib. */
 RUNG_API rung_status rung_idx_read(const char *path, rung_tensor *tensor);
 RUNG_API void rung_idx_free(rung_tensor *tensor);
+
+/* ---- safetensors, the format weights travel in ------------------------------------------------------------------ */
+
+typedef struct rung_named_tensor {
+  const char *name; /* UTF-8, unique in a file */
+  rung_tensor tensor;
+} rung_named_tensor;
+
+/* Writes the tensors in the safetensors format (github.com/huggingface/safetensors), aligned to their elements and
+ * without holes. All of `rung_dtype` can be written, of any rank; the scale and zero point of integers have no place in
+ * the format and are not written. The file is flushed to the disk and appears at `path`, in place of one that was
+ * there, when it is whole; a failure leaves what was there and nothing else.
+ * RUNG_ERROR_IO: cannot be written; RUNG_ERROR_ARGUMENT: a name missing, twice, "__metadata__" or not UTF-8, no data;
+ * RUNG_ERROR_SHAPE: a shape that is none. */
+RUNG_API rung_status rung_safetensors_write(const char *path, const rung_named_tensor *tensors, int count);
 
 /* ---- Datasets --------------------------------------------------------------------------------------------------- */
 

@@ -80,6 +80,10 @@ RUNG_API uint64_t rung_model_hash(const rung_model *model);
 /* RUNG_ERROR_NUMERIC, naming the parameter, where a value is not finite. */
 RUNG_API rung_status rung_model_check_finite(const rung_model *model);
 
+/* Writes all parameters, f32, under their names, as rung_safetensors_write does: names and layouts are PyTorch's
+ * ("fc1.weight" [out, in], "fc1.bias" [out]), so that load_state_dict of a module with the same layers takes them. */
+RUNG_API rung_status rung_model_save(const rung_model *model, const char *path);
+
 /* ---- Optimizers and schedules ----------------------------------------------------------------------------------- */
 
 typedef enum rung_optimizer_kind {

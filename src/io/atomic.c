@@ -1,0 +1,75 @@
+/* Files that appear whole or not at all. */
+#include "atomic.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SUFFIX_SIZE 48 /* of ".PROCESS-NUMBER.tmp" */
+
+static rung_status cannot_write(const char *path) {
+  return rung_fail(RUNG_ERROR_IO, "%s: cannot be written: %s", path, strerror(errno));
+}
+
+/* A new file beside `path`, whose name becomes *temporary; -1 on failure, with errno. By open and not mkstemp, which
+ * would keep the file from all but its owner, whatever the umask says. */
+static int create_beside(const char *path, char *temporary, size_t size) {
+  static _Atomic unsigned number;
+  int descriptor;
+  do { /* a process of the same id may have died here and left its file */
+    snprintf(temporary, size, "%s.%ld-%u.tmp", path, (long)getpid(), atomic_fetch_add(&number, 1));
+    descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  } while (descriptor < 0 && errno == EEXIST);
+  return descriptor;
+}
+
+rung_status rung_atomic_open(rung_atomic_file *file, const char *path) {
+  *file = (rung_atomic_file){.path = path};
+  struct stat about;
+  if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
+    return rung_fail(RUNG_ERROR_IO, "%s: cannot be written: not a regular file", path);
+  size_t size = strlen(path) + SUFFIX_SIZE;
+  file->temporary = rung_allocate(size);
+  if (file->temporary == NULL) return RUNG_ERROR_MEMORY;
+  int descriptor = create_beside(path, file->temporary, size);
+  if (descriptor >= 0) file->file = fdopen(descriptor, "wb");
+  if (file->file != NULL) return RUNG_OK;
+  rung_status status = cannot_write(path);
+  if (descriptor >= 0) {
+    close(descriptor);
+    unlink(file->temporary);
+  }
+  rung_release(file->temporary);
+  return status;
+}
+
+rung_status rung_atomic_write(rung_atomic_file *file, const void *bytes, size_t size) {
+  return fwrite(bytes, 1, size, file->file) == size ? RUNG_OK : cannot_write(file->path);
+}
+
+/* Makes the rename last. Not checked: the file is whole with or without it, and not every file system can. */
+static void sync_folder(char *path) {
+  char *slash = strrchr(path, '/');
+  if (slash != NULL) slash[1] = '\0';
+  int folder = open(slash != NULL ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return;
+  (void)fsync(folder);
+  close(folder);
+}
+
+rung_status rung_atomic_close(rung_atomic_file *file, rung_status status) {
+  if (status == RUNG_OK && (fflush(file->file) != 0 || fsync(fileno(file->file)) != 0))
+    status = cannot_write(file->path);
+  if (fclose(file->file) != 0 && status == RUNG_OK) status = cannot_write(file->path);
+  if (status == RUNG_OK && rename(file->temporary, file->path) != 0) status = cannot_write(file->path);
+  if (status == RUNG_OK) {
+    sync_folder(file->temporary);
+  } else {
+    unlink(file->temporary);
+  }
+  rung_release(file->temporary);
+  return status;
+}
