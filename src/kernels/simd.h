@@ -1,6 +1,6 @@
 /* The vector type of the level that this file is compiled for, in the vector extensions of GCC and clang: what + - * <
- * & do is the language's, and each lane is rounded by IEEE 754. What the extensions do not have stands at the end of
- * each level's part: fma, square root and the int8 dot product. */
+ * & do is the language's, and each lane is rounded by IEEE 754. What the extensions do not have, or what compilers do
+ * not find, is defined by each level. */
 #ifndef RUNG_SIMD_H
 #define RUNG_SIMD_H
 
@@ -57,6 +57,18 @@ static inline vi vi_select(vi mask, vi a, vi b) {
   return (mask & a) | (~mask & b);
 }
 
+/* What each level defines below:
+ *   vf_set, vi_set            the same value in every lane
+ *   vf_fma, vf_sqrt           rounded once
+ *   vf_load_part              the first `count` (< VW) elements, the rest 0; vf_store_part stores as many
+ *   vf_max                    a > b ? a : b, so b where either is NaN or both are zeros; vf_min alike; vi_max, vi_min
+ *   vi_interleave_low, _high  a0 b0 a1 b1, a2 b2 a3 b3 of each four lanes
+ *   vi_load_quads             lanes 4q .. 4q+3 are the 16 bytes at row[4q] + offset
+ *   vi_bits                   bit l is lane l of a mask
+ *   vi_dot_pairs              acc + the sum of each lane's two products of int16
+ *   vi_dot_bytes              with VNNI only: acc + the sum of four products of unsigned bytes of a, signed bytes of b
+ */
+
 #if defined(__AVX512F__)
 
 static inline vf vf_set(float x) {
@@ -71,14 +83,12 @@ static inline vf vf_fma(vf a, vf b, vf c) {
 static inline vf vf_sqrt(vf a) {
   return (vf)_mm512_sqrt_ps((__m512)a);
 }
-/* The first `count` (< VW) elements, the rest 0. */
 static inline vf vf_load_part(const float *p, int64_t count) {
   return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
 }
 static inline void vf_store_part(float *p, vf v, int64_t count) {
   _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v);
 }
-/* a > b ? a : b, so b where either is NaN or both are zeros; vf_min alike. */
 static inline vf vf_max(vf a, vf b) {
   return (vf)_mm512_max_ps((__m512)a, (__m512)b);
 }
@@ -91,32 +101,26 @@ static inline vi vi_max(vi a, vi b) {
 static inline vi vi_min(vi a, vi b) {
   return (vi)_mm512_min_epi32((__m512i)a, (__m512i)b);
 }
-/* a0 b0 a1 b1 (low) or a2 b2 a3 b3 (high) of each four lanes. */
 static inline vi vi_interleave_low(vi a, vi b) {
   return (vi)_mm512_unpacklo_epi32((__m512i)a, (__m512i)b);
 }
 static inline vi vi_interleave_high(vi a, vi b) {
   return (vi)_mm512_unpackhi_epi32((__m512i)a, (__m512i)b);
 }
-/* Lanes 4q .. 4q+3 are the 16 bytes at row[4q] + offset. */
 static inline vi vi_load_quads(const char *const *row, int64_t offset) {
   __m512i v = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i_u *)(row[0] + offset)));
   v = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i_u *)(row[4] + offset)), 1);
   v = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i_u *)(row[8] + offset)), 2);
   return (vi)_mm512_inserti32x4(v, _mm_loadu_si128((const __m128i_u *)(row[12] + offset)), 3);
 }
-/* Bit l is lane l of a mask. */
 static inline uint32_t vi_bits(vi mask) {
   return (uint32_t)_mm512_movepi32_mask((__m512i)mask);
 }
-/* acc + the sum of two products of int16. */
 static inline vi vi_dot_pairs(vi acc, vi a, vi b) {
   return acc + (vi)_mm512_madd_epi16((__m512i)a, (__m512i)b);
 }
-/* acc + the sum of four products of unsigned bytes of a with signed bytes of b, exact while it fits 32 bits. As an
- * intrinsic GCC 12 spills the accumulators around it. */
 #if defined(__AVX512VNNI__)
-static inline vi vi_dot_bytes(vi acc, vi a, vi b) {
+static inline vi vi_dot_bytes(vi acc, vi a, vi b) { /* around the intrinsic GCC 12 spills the accumulators */
   __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
   return acc;
 }
@@ -136,7 +140,6 @@ static inline vf vf_fma(vf a, vf b, vf c) {
 static inline vf vf_sqrt(vf a) {
   return (vf)_mm256_sqrt_ps((__m256)a);
 }
-/* The first `count` (< VW) elements, the rest 0. */
 static inline vf vf_load_part(const float *p, int64_t count) {
   const vi lane = {0, 1, 2, 3, 4, 5, 6, 7};
   return (vf)_mm256_maskload_ps(p, (__m256i)(lane < vi_set((int32_t)count)));
@@ -145,7 +148,6 @@ static inline void vf_store_part(float *p, vf v, int64_t count) {
   const vi lane = {0, 1, 2, 3, 4, 5, 6, 7};
   _mm256_maskstore_ps(p, (__m256i)(lane < vi_set((int32_t)count)), (__m256)v);
 }
-/* a > b ? a : b, so b where either is NaN or both are zeros; vf_min alike. */
 static inline vf vf_max(vf a, vf b) {
   return (vf)_mm256_max_ps((__m256)a, (__m256)b);
 }
@@ -158,23 +160,19 @@ static inline vi vi_max(vi a, vi b) {
 static inline vi vi_min(vi a, vi b) {
   return (vi)_mm256_min_epi32((__m256i)a, (__m256i)b);
 }
-/* a0 b0 a1 b1 (low) or a2 b2 a3 b3 (high) of each four lanes. */
 static inline vi vi_interleave_low(vi a, vi b) {
   return (vi)_mm256_unpacklo_epi32((__m256i)a, (__m256i)b);
 }
 static inline vi vi_interleave_high(vi a, vi b) {
   return (vi)_mm256_unpackhi_epi32((__m256i)a, (__m256i)b);
 }
-/* Lanes 4q .. 4q+3 are the 16 bytes at row[4q] + offset. */
 static inline vi vi_load_quads(const char *const *row, int64_t offset) {
   __m256i v = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i_u *)(row[0] + offset)));
   return (vi)_mm256_inserti128_si256(v, _mm_loadu_si128((const __m128i_u *)(row[4] + offset)), 1);
 }
-/* Bit l is lane l of a mask. */
 static inline uint32_t vi_bits(vi mask) {
   return (uint32_t)_mm256_movemask_ps((__m256)mask);
 }
-/* acc + the sum of two products of int16. */
 static inline vi vi_dot_pairs(vi acc, vi a, vi b) {
   return acc + (vi)_mm256_madd_epi16((__m256i)a, (__m256i)b);
 }
@@ -252,7 +250,6 @@ static inline vi vi_dot_pairs(vi acc, vi a, vi b) {
 #endif
 
 #if VW == 4
-/* The first `count` (< VW) elements, the rest 0. */
 static inline vf vf_load_part(const float *p, int64_t count) {
   vf v = {0};
   memcpy(&v, p, (size_t)count * sizeof *p);

@@ -23,8 +23,10 @@ typedef struct tile_target {
 
 ALWAYS_INLINE void tile(const int rows, int64_t depth, const float *a, const float *b, tile_target to) {
   vf sum[tile_rows][tile_vectors];
-  UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < tile_vectors; j++) sum[i][j] =
-      to.resume ? vf_load(to.c + gemm_min(i, to.last_row) * to.stride + j * VW) : vf_set(0.0f);
+  UNROLL for (int i = 0; i < rows; i++) {
+    const float *c = to.c + gemm_min(i, to.last_row) * to.stride;
+    UNROLL for (int j = 0; j < tile_vectors; j++) sum[i][j] = to.resume ? vf_load(c + j * VW) : vf_set(0.0f);
+  }
   for (int64_t p = 0; p < depth; p++, a += tile_rows, b += tile_columns) {
     vf line[tile_vectors];
     UNROLL for (int j = 0; j < tile_vectors; j++) line[j] = vf_load(b + j * VW);
@@ -33,11 +35,14 @@ ALWAYS_INLINE void tile(const int rows, int64_t depth, const float *a, const flo
       UNROLL for (int j = 0; j < tile_vectors; j++) sum[i][j] = vf_fma(x, line[j], sum[i][j]);
     }
   }
-  UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < tile_vectors; j++) {
-    vf v = sum[i][j];
-    if (to.bias) v += vf_load(to.bias + j * VW);
-    if (to.relu) v = vf_max(vf_set(0.0f), v); /* 0 > v ? 0 : v keeps NaN */
-    vf_store(to.c + gemm_min(i, to.last_row) * to.stride + j * VW, v);
+  UNROLL for (int i = 0; i < rows; i++) {
+    float *c = to.c + gemm_min(i, to.last_row) * to.stride;
+    UNROLL for (int j = 0; j < tile_vectors; j++) {
+      vf v = sum[i][j];
+      if (to.bias) v += vf_load(to.bias + j * VW);
+      if (to.relu) v = vf_max(vf_set(0.0f), v); /* 0 > v ? 0 : v keeps NaN */
+      vf_store(c + j * VW, v);
+    }
   }
 }
 

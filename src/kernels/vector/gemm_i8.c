@@ -6,8 +6,9 @@
 ALWAYS_INLINE void tile(const int rows, int64_t words, const int32_t *a, const int32_t *w, const int32_t *bias,
                         int32_t *acc) {
   vi sum[tile_rows][tile_vectors];
-  UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < tile_vectors; j++) sum[i][j] =
-      vi_load(bias + j * VW);
+  UNROLL for (int i = 0; i < rows; i++) {
+    UNROLL for (int j = 0; j < tile_vectors; j++) sum[i][j] = vi_load(bias + j * VW);
+  }
   for (int64_t p = 0; p < words; p++, a += tile_rows, w += panel_columns) {
     vi line[tile_vectors];
     UNROLL for (int j = 0; j < tile_vectors; j++) line[j] = vi_load(w + j * VW);
@@ -16,8 +17,9 @@ ALWAYS_INLINE void tile(const int rows, int64_t words, const int32_t *a, const i
       UNROLL for (int j = 0; j < tile_vectors; j++) sum[i][j] = dot(sum[i][j], x, line[j]);
     }
   }
-  UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < tile_vectors; j++)
-      vi_store(acc + i * panel_columns + j * VW, sum[i][j]);
+  UNROLL for (int i = 0; i < rows; i++) {
+    UNROLL for (int j = 0; j < tile_vectors; j++) vi_store(acc + i * panel_columns + j * VW, sum[i][j]);
+  }
 }
 
 /* The tile function of the fewest rows that hold `rows`. */
