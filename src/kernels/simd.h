@@ -32,7 +32,6 @@
 
 typedef float vf __attribute__((vector_size(4 * VW), may_alias));
 typedef int32_t vi __attribute__((vector_size(4 * VW), may_alias));
-typedef int64_t vl __attribute__((vector_size(8 * VW), may_alias)); /* as many lanes, 64 bits each */
 typedef float vf_unaligned __attribute__((vector_size(4 * VW), aligned(4), may_alias));
 typedef int32_t vi_unaligned __attribute__((vector_size(4 * VW), aligned(4), may_alias));
 
