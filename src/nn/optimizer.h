@@ -1,18 +1,21 @@
-/* An optimizer is data: a name, how many f32 of state it keeps a weight, and what it does to a slice of one parameter. */
+/* An optimizer is data: a name, how many f32 of state it keeps a weight, and what it does to a slice of one parameter.
+ */
 #ifndef RUNG_OPTIMIZER_H
 #define RUNG_OPTIMIZER_H
 
 #include <rung/nn.h>
 
+#include "optimizer_list.h"
+
 enum { OPTIMIZER_MAX_SLOTS = 2 };
 
-/* What an update knows: the options of the fit, this step's rate, how far it is. */
+/* What an update knows: the options of the fit with the defaults filled in, this step's rate, how far it is. */
 typedef struct optimizer_step {
   const rung_fit_options *options;
   float rate;
-  float gradient_scale; /* clipping; 1 leaves the gradient */
-  int64_t step;         /* 1 at the first */
-  double beta1_power, beta2_power; /* beta^step, as running products */
+  float gradient_scale;            /* clipping; 1 leaves the gradient */
+  int64_t step;                    /* t: 1 at the first */
+  double beta1_power, beta2_power; /* beta^t, as running products */
 } optimizer_step;
 
 typedef struct optimizer_kind {
@@ -21,13 +24,16 @@ typedef struct optimizer_kind {
   void (*update)(const optimizer_step *step, float *weight, const float *gradient, float *const slot[], int64_t n);
 } optimizer_kind;
 
+#define OPTIMIZER_DECLARE(kind, structure) extern const optimizer_kind structure;
+OPTIMIZER_LIST(OPTIMIZER_DECLARE)
+
 typedef struct optimizer optimizer;
 
-/* For the trainable parameters of the model's graph; borrows options. NULL with a message on failure. */
+/* For the trainable parameters of the graph; borrows both. NULL with a message on failure. */
 optimizer *optimizer_new(rung_graph *graph, const rung_fit_options *options);
-void optimizer_free(optimizer *optimizer);
+void optimizer_free(optimizer *self);
 /* Before each step, on one thread. */
-void optimizer_begin(optimizer *optimizer, float rate);
+void optimizer_begin(optimizer *self, float rate);
 /* A rung_task with the optimizer as context: clips and updates this member's slices of every parameter. */
 void optimizer_update(void *context, int ith, int nth);
 

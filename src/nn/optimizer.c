@@ -1,0 +1,203 @@
+/* What all optimizers share: options and their defaults, state, clipping, and the split over the team.
+ *
+ * Clipping needs the 2-norm of all gradients together. Its squares are summed in chunks of a fixed size, which the
+ * members share out, and every member then adds up all chunks in order: the same bits for any size of team. */
+#include "optimizer.h"
+#include "schedule.h"
+
+#include <math.h>
+
+enum { CHUNK = 4096 };
+#define GRAIN (RUNG_ALIGNMENT / (int64_t)sizeof(float)) /* no cache line is written by two members */
+
+typedef struct target {
+  float *weight;
+  const float *gradient;
+  float *slot[OPTIMIZER_MAX_SLOTS];
+  int64_t count;
+} target;
+
+struct optimizer {
+  const optimizer_kind *kind;
+  rung_fit_options options; /* the defaults filled in */
+  rung_team *team;
+  optimizer_step step;
+  target *targets;
+  int target_count;
+  float *state;
+  float *squares; /* [chunk_count]: each chunk's sum of squares */
+  int64_t chunk_count;
+};
+
+#define OPTIMIZER_ENTRY(kind, structure) [kind] = &structure,
+static const optimizer_kind *const kinds[RUNG_OPTIMIZER_KIND_COUNT] = {OPTIMIZER_LIST(OPTIMIZER_ENTRY)};
+
+const char *rung_optimizer_name(rung_optimizer_kind kind) {
+  return (int)kind >= 0 && kind < RUNG_OPTIMIZER_KIND_COUNT ? kinds[kind]->name : "unknown";
+}
+
+/* ---- Options ---------------------------------------------------------------------------------------------------- */
+
+static rung_status check_range(const char *name, float value, float below) {
+  if (value >= 0 && value < below) return RUNG_OK;
+  if (isinf(below))
+    return rung_fail(RUNG_ERROR_ARGUMENT, "fit: %s %g, expected a number that is 0 or more", name, (double)value);
+  return rung_fail(RUNG_ERROR_ARGUMENT, "fit: %s %g, expected 0 or more and less than %g", name, (double)value,
+                   (double)below);
+}
+
+static rung_status check_options(const rung_fit_options *options) {
+  if ((int)options->optimizer < 0 || options->optimizer >= RUNG_OPTIMIZER_KIND_COUNT)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "fit: optimizer %d, expected 0 .. %d", (int)options->optimizer,
+                     RUNG_OPTIMIZER_KIND_COUNT - 1);
+  const struct {
+    const char *name;
+    float value, below;
+  } ranges[] = {{"momentum", options->momentum, 1},
+                {"beta2", options->beta2, 1},
+                {"epsilon", options->epsilon, INFINITY},
+                {"weight_decay", options->weight_decay, INFINITY},
+                {"clip_norm", options->clip_norm, INFINITY}};
+  for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+    rung_status status = check_range(ranges[i].name, ranges[i].value, ranges[i].below);
+    if (status != RUNG_OK) return status;
+  }
+  if (options->nesterov && (options->optimizer != RUNG_OPTIMIZER_SGD || options->momentum == 0))
+    return rung_fail(RUNG_ERROR_ARGUMENT, "fit: nesterov with %s and momentum %g, expected sgd and a momentum above 0",
+                     rung_optimizer_name(options->optimizer), (double)options->momentum);
+  return schedule_check(&options->schedule);
+}
+
+static rung_fit_options with_defaults(const rung_fit_options *options) {
+  rung_fit_options filled = *options;
+  if (options->momentum == 0 && options->optimizer != RUNG_OPTIMIZER_SGD) filled.momentum = 0.9f;
+  if (options->beta2 == 0) filled.beta2 = 0.999f;
+  if (options->epsilon == 0) filled.epsilon = 1e-8f;
+  return filled;
+}
+
+/* ---- State ------------------------------------------------------------------------------------------------------ */
+
+static bool is_trained(const rung_node *node) {
+  return rung_node_is_parameter(node) && node->trainable && rung_node_wants_gradient(node);
+}
+
+static int64_t chunks_of(int64_t count) {
+  return count / CHUNK + (count % CHUNK != 0);
+}
+
+/* A slot's size: each starts on a cache line. */
+static int64_t padded(int64_t count) {
+  return (count + GRAIN - 1) / GRAIN * GRAIN;
+}
+
+static rung_status allocate(optimizer *self, const rung_graph *graph) {
+  size_t weights = 0, floats, bytes;
+  for (int i = 0; i < rung_graph_node_count(graph); i++) {
+    const rung_node *node = rung_graph_node(graph, i);
+    if (!is_trained(node)) continue;
+    int64_t count = rung_tensor_count(&node->value);
+    self->target_count++;
+    self->chunk_count += chunks_of(count);
+    weights += (size_t)padded(count); /* fits: it is in memory */
+  }
+  if (self->target_count == 0)
+    return rung_fail(RUNG_ERROR_STATE, "fit: nothing to train: the network has no trainable parameter");
+  if (!rung_size_multiply(weights, (size_t)self->kind->slots, &floats) ||
+      !rung_size_multiply(floats, sizeof(float), &bytes))
+    return rung_fail(RUNG_ERROR_MEMORY, "fit: the size of the optimizer's state overflows");
+  self->targets = rung_allocate((size_t)self->target_count * sizeof(target));
+  self->state = rung_allocate(bytes);
+  self->squares = rung_allocate((size_t)self->chunk_count * sizeof(float));
+  return self->targets && self->state && self->squares ? RUNG_OK : RUNG_ERROR_MEMORY;
+}
+
+static void assign(optimizer *self, const rung_graph *graph) {
+  target *next = self->targets;
+  float *state = self->state;
+  for (int i = 0; i < rung_graph_node_count(graph); i++) {
+    const rung_node *node = rung_graph_node(graph, i);
+    if (!is_trained(node)) continue;
+    *next =
+        (target){.weight = node->value.data, .gradient = node->gradient.data, .count = rung_tensor_count(&node->value)};
+    for (int k = 0; k < self->kind->slots; k++, state += padded(next->count)) next->slot[k] = state;
+    next++;
+  }
+}
+
+optimizer *optimizer_new(rung_graph *graph, const rung_fit_options *options) {
+  if (check_options(options) != RUNG_OK) return NULL;
+  optimizer *self = rung_allocate(sizeof *self);
+  if (!self) return NULL;
+  self->kind = kinds[options->optimizer];
+  self->options = with_defaults(options);
+  self->team = rung_graph_team(graph);
+  self->step = (optimizer_step){.options = &self->options, .gradient_scale = 1, .beta1_power = 1, .beta2_power = 1};
+  if (allocate(self, graph) != RUNG_OK) {
+    optimizer_free(self);
+    return NULL;
+  }
+  assign(self, graph);
+  return self;
+}
+
+void optimizer_free(optimizer *self) {
+  if (!self) return;
+  rung_release(self->targets);
+  rung_release(self->state);
+  rung_release(self->squares);
+  rung_release(self);
+}
+
+/* ---- Steps ------------------------------------------------------------------------------------------------------ */
+
+void optimizer_begin(optimizer *self, float rate) {
+  optimizer_step *step = &self->step;
+  step->rate = rate;
+  step->step++;
+  step->beta1_power *= (double)self->options.momentum;
+  step->beta2_power *= (double)self->options.beta2;
+}
+
+/* This member's share of the chunks, which are numbered through all parameters. */
+static void sum_squares(optimizer *self, int ith, int nth) {
+  const rung_kernels *kernels = rung_kernels_active();
+  int64_t begin, end, first = 0;
+  rung_slice(self->chunk_count, 1, ith, nth, &begin, &end);
+  for (int t = 0; t < self->target_count; t++) {
+    const target *at = &self->targets[t];
+    const int64_t chunks = chunks_of(at->count), last = first + chunks < end ? first + chunks : end;
+    for (int64_t chunk = first > begin ? first : begin; chunk < last; chunk++) {
+      int64_t from = (chunk - first) * CHUNK, left = at->count - from;
+      const float *gradient = at->gradient + from;
+      self->squares[chunk] = kernels->dot(gradient, gradient, left < CHUNK ? left : CHUNK);
+    }
+    first += chunks;
+  }
+}
+
+/* min(1, clip_norm / norm). A norm that is not a number leaves the gradient as it is, for the caller to find. */
+static float clipping_scale(const optimizer *self) {
+  double sum = 0, limit = (double)self->options.clip_norm;
+  for (int64_t chunk = 0; chunk < self->chunk_count; chunk++) sum += (double)self->squares[chunk];
+  double norm = sqrt(sum);
+  return norm > limit ? (float)(limit / norm) : 1;
+}
+
+void optimizer_update(void *context, int ith, int nth) {
+  optimizer *self = context;
+  optimizer_step step = self->step;
+  if (self->options.clip_norm > 0) {
+    sum_squares(self, ith, nth);
+    rung_team_barrier(self->team);
+    step.gradient_scale = clipping_scale(self);
+  }
+  for (int t = 0; t < self->target_count; t++) {
+    const target *at = &self->targets[t];
+    int64_t begin, end;
+    rung_slice(at->count, GRAIN, ith, nth, &begin, &end);
+    float *slot[OPTIMIZER_MAX_SLOTS];
+    for (int k = 0; k < self->kind->slots; k++) slot[k] = at->slot[k] + begin;
+    self->kind->update(&step, at->weight + begin, at->gradient + begin, slot, end - begin);
+  }
+}
