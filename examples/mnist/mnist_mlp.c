@@ -17,7 +17,7 @@ static void check(bool ok) {
 }
 
 /* 1. Record the network. Nothing is computed yet. */
-static rung_model *record(const options *options) {
+static rung_model *record(const settings *options) {
   rung_model *model = rung_model_new(
       &(rung_model_options){.batch = options->batch, .threads = options->threads, .seed = options->seed});
   rung_node *x = rung_input(model, "image", RUNG_SHAPE(28, 28));
@@ -34,7 +34,7 @@ static rung_model *record(const options *options) {
 /* 2. Train it: in FP32 before it is quantized, with its integers afterwards. The same verb. */
 static double train(rung_model *model, const rung_dataset *data, const rung_dataset *validation, const char *name,
                     int epochs, float rate) {
-  watch watch = {.name = name};
+  watcher watch = {.name = name};
   if (epochs == 0) return 0;
   check(rung_fit(model, data,
                  &(rung_fit_options){.epochs = epochs,
@@ -46,8 +46,8 @@ static double train(rung_model *model, const rung_dataset *data, const rung_data
 }
 
 /* 3. Test the float network. */
-static result test_float(rung_model *model, const rung_dataset *test, const char *name) {
-  result result = {.name = name};
+static outcome test_float(rung_model *model, const rung_dataset *test, const char *name) {
+  outcome result = {.name = name};
   rung_metrics metrics;
   check(rung_evaluate(model, test, &metrics) == RUNG_OK); /* the first pass warms the caches */
   double started = report_clock();
@@ -64,8 +64,8 @@ static result test_float(rung_model *model, const rung_dataset *test, const char
 }
 
 /* 4. Freeze the quantized model, run its integers, and hold them against the model and against the float simulation. */
-static result test_integers(rung_model *model, const rung_dataset *test, const char *name) {
-  result result = {.name = name};
+static outcome test_integers(rung_model *model, const rung_dataset *test, const char *name) {
+  outcome result = {.name = name};
   rung_program *program = rung_freeze(model);
   check(program != NULL);
   result.bytes = rung_program_describe(program).weight_bytes;
@@ -87,7 +87,7 @@ static result test_integers(rung_model *model, const rung_dataset *test, const c
 }
 
 int main(int argc, char **argv) {
-  const options options = options_read(argc, argv);
+  const settings options = options_read(argc, argv);
   rung_dataset *all = rung_dataset_load(options.data, RUNG_TRAIN);
   rung_dataset *test = all ? rung_dataset_load(options.data, RUNG_TEST) : NULL;
   check(all && test);
@@ -97,7 +97,7 @@ int main(int argc, char **argv) {
   check(data && (validation || !options.validation));
 
   rung_model *model = record(&options);
-  result results[3];
+  outcome results[3];
   double seconds = train(model, data, validation, "FP32", options.epochs, options.rate);
   results[0] = test_float(model, test, "FP32");
   results[0].seconds_per_epoch = seconds;

@@ -7,7 +7,7 @@
 
 enum { MAX_HIDDEN = 16 };
 
-typedef struct options {
+typedef struct settings {
   const char *data;
   int64_t hidden[MAX_HIDDEN];
   int layers;
@@ -18,13 +18,13 @@ typedef struct options {
   const char *bits;
   uint64_t seed;
   const char *save, *json;
-} options;
+} settings;
 
 /* Exits with 2 and one line on stderr if the command line is wrong, with 0 after --help. */
-options options_read(int argc, char **argv);
+settings options_read(int argc, char **argv);
 
 /* One row of the table. */
-typedef struct result {
+typedef struct outcome {
   const char *name;
   double accuracy_float;   /* FP32: as it is; PTQ and QAT: simulated in float */
   double accuracy_integer; /* of the integer program; 0 for FP32 */
@@ -32,19 +32,19 @@ typedef struct result {
   double seconds_per_epoch; /* 0: not trained */
   double us_per_picture;
   rung_agreement agreement;
-} result;
+} outcome;
 
 /* Progress of a fit: a bar on a terminal, a line an epoch. */
-typedef struct watch {
+typedef struct watcher {
   const char *name;
   double seconds; /* of all epochs so far */
   int epochs;
-} watch;
+} watcher;
 
 bool report_progress(void *context, const rung_progress *progress);
-void report_table(const options *options, const result results[3], uint64_t hash);
+void report_table(const settings *options, const outcome results[3], uint64_t hash);
 /* false with one line on stderr if the file cannot be written; nothing is left half-written. */
-bool report_json(const options *options, const result results[3], uint64_t hash);
+bool report_json(const settings *options, const outcome results[3], uint64_t hash);
 double report_clock(void); /* seconds */
 
 #endif

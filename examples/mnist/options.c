@@ -52,7 +52,7 @@ static float rate(const char *name, const char *text) {
   return value;
 }
 
-static void hidden(const char *text, options *options) {
+static void hidden(const char *text, settings *options) {
   char copy[256];
   if (snprintf(copy, sizeof copy, "%s", text) >= (int)sizeof copy) fail("--hidden: longer than 255 characters");
   options->layers = 0;
@@ -63,7 +63,7 @@ static void hidden(const char *text, options *options) {
   }
 }
 
-static void take(options *options, const char *name, const char *value) {
+static void take(settings *options, const char *name, const char *value) {
   if (!strcmp(name, "data"))
     options->data = value;
   else if (!strcmp(name, "hidden"))
@@ -94,7 +94,7 @@ static void take(options *options, const char *name, const char *value) {
     fail("--observer: %s", rung_error());
 }
 
-options options_read(int argc, char **argv) {
+settings options_read(int argc, char **argv) {
   static const struct option names[] = {
       {"data", required_argument, NULL, 0},     {"hidden", required_argument, NULL, 0},
       {"epochs", required_argument, NULL, 0},   {"qat-epochs", required_argument, NULL, 0},
@@ -104,15 +104,15 @@ options options_read(int argc, char **argv) {
       {"seed", required_argument, NULL, 0},     {"threads", required_argument, NULL, 0},
       {"save", required_argument, NULL, 0},     {"json", required_argument, NULL, 0},
       {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
-  options options = {.data = "mnist",
-                     .hidden = {256, 128},
-                     .layers = 2,
-                     .epochs = 10,
-                     .qat_epochs = 5,
-                     .batch = 64,
-                     .rate = 1e-3f,
-                     .bits = "w8a8",
-                     .seed = 1};
+  settings options = {.data = "mnist",
+                      .hidden = {256, 128},
+                      .layers = 2,
+                      .epochs = 10,
+                      .qat_epochs = 5,
+                      .batch = 64,
+                      .rate = 1e-3f,
+                      .bits = "w8a8",
+                      .seed = 1};
   opterr = 0;
   int found, index = 0;
   while ((found = getopt_long(argc, argv, "h", names, &index)) != -1) {

@@ -13,7 +13,7 @@ double report_clock(void) {
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static void draw_bar(const watch *watch, const rung_progress *progress) {
+static void draw_bar(const watcher *watch, const rung_progress *progress) {
   enum { WIDTH = 24 };
   static const char full[] = "########################";
   int done = (int)(WIDTH * progress->step / progress->steps);
@@ -22,7 +22,7 @@ static void draw_bar(const watch *watch, const rung_progress *progress) {
 }
 
 bool report_progress(void *context, const rung_progress *progress) {
-  watch *watch = context;
+  watcher *watch = context;
   bool ends = progress->step == progress->steps, terminal = isatty(STDERR_FILENO);
   if (terminal && (ends || progress->step % 64 == 0)) draw_bar(watch, progress);
   if (!ends) return false;
@@ -37,7 +37,7 @@ bool report_progress(void *context, const rung_progress *progress) {
   return false;
 }
 
-static void print_row(const result *result) {
+static void print_row(const outcome *result) {
   printf("%-5s %10.2f %%", result->name, 100 * result->accuracy_float);
   if (result->accuracy_integer > 0)
     printf(" %10.2f %%", 100 * result->accuracy_integer);
@@ -51,7 +51,7 @@ static void print_row(const result *result) {
   printf(" %11.2f\n", result->us_per_picture);
 }
 
-static void print_agreement(const result *result) {
+static void print_agreement(const outcome *result) {
   const rung_agreement *agreement = &result->agreement;
   printf("%s: of %" PRId64 " activations and %" PRId64 " logits, %" PRId64
          " differ between the model's evaluation and its integer program; %" PRId64
@@ -60,7 +60,7 @@ static void print_agreement(const result *result) {
          agreement->differ_simulation, agreement->largest_step, agreement->largest_step == 1 ? "" : "s");
 }
 
-void report_table(const options *options, const result results[3], uint64_t hash) {
+void report_table(const settings *options, const outcome results[3], uint64_t hash) {
   printf("\n%s, %s, %s kernels\n", options->data, options->bits, rung_kernels_active()->level);
   printf("       float        integer       bytes   s/epoch  us/picture\n");
   for (int i = 0; i < 3; i++) print_row(&results[i]);
@@ -82,7 +82,7 @@ static void json_string(FILE *file, const char *text) {
   fputc('"', file);
 }
 
-static void json_quantized(FILE *file, const char *key, const result *result) {
+static void json_quantized(FILE *file, const char *key, const outcome *result) {
   fprintf(file, "  \"%s\": {\n    \"accuracy_simulated\": %.6f,\n    \"accuracy_integer\": %.6f,\n", key,
           result->accuracy_float, result->accuracy_integer);
   fprintf(file, "    \"bytes\": %" PRId64 ",\n    \"us_per_picture\": %.4f,\n", result->bytes, result->us_per_picture);
@@ -94,7 +94,7 @@ static void json_quantized(FILE *file, const char *key, const result *result) {
           result->agreement.largest_step);
 }
 
-static void json_write(FILE *file, const options *options, const result results[3], uint64_t hash) {
+static void json_write(FILE *file, const settings *options, const outcome results[3], uint64_t hash) {
   fputs("{\n  \"data\": ", file);
   json_string(file, options->data);
   fprintf(file, ",\n  \"seed\": %" PRIu64 ",\n  \"threads\": %d,\n  \"bits\": \"%s\",\n  \"hidden\": [", options->seed,
@@ -111,7 +111,7 @@ static void json_write(FILE *file, const options *options, const result results[
   fputs("\n}\n", file);
 }
 
-bool report_json(const options *options, const result results[3], uint64_t hash) {
+bool report_json(const settings *options, const outcome results[3], uint64_t hash) {
   char temporary[4096];
   FILE *file = NULL;
   if (snprintf(temporary, sizeof temporary, "%s.tmp", options->json) < (int)sizeof temporary)
