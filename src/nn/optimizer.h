@@ -29,7 +29,7 @@ OPTIMIZER_LIST(OPTIMIZER_DECLARE)
 
 typedef struct optimizer optimizer;
 
-/* For the trainable parameters of the graph; borrows both. NULL with a message on failure. */
+/* For the trainable parameters of the graph, which it borrows. NULL with a message on failure. */
 optimizer *optimizer_new(rung_graph *graph, const rung_fit_options *options);
 void optimizer_free(optimizer *self);
 /* Before each step, on one thread. */
