@@ -64,8 +64,9 @@ foreach(kind static shared)
                                                 SOVERSION ${PROJECT_VERSION_MAJOR})
   target_include_directories(rung_${kind} PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>
                                                  $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-  target_link_libraries(rung_${kind} PRIVATE OpenMP::OpenMP_C m)
+  target_link_libraries(rung_${kind} PRIVATE $<BUILD_INTERFACE:OpenMP::OpenMP_C> m) # installed: cmake/install.cmake
   if(ZLIB_FOUND)
     target_link_libraries(rung_${kind} PRIVATE ZLIB::ZLIB)
   endif()
 endforeach()
+add_library(rung::rung ALIAS rung_shared)

@@ -3,8 +3,10 @@
  *   rung_graph *graph = rung_graph_new(&(rung_graph_options){.batch = 64});
  *   rung_node *x = rung_graph_input(graph, "image", RUNG_SHAPE(784));
  *   rung_node *w = rung_graph_parameter(graph, "w", RUNG_SHAPE(10, 784));
- *   rung_node *loss = rung_cross_entropy(rung_linear_with(x, w, NULL), rung_graph_label(graph, "label"));
- *   rung_graph_bind(x, &pictures);                 ... and the labels
+ *   rung_node *label = rung_graph_label(graph, "label");
+ *   rung_node *loss = rung_cross_entropy(rung_linear_with(x, w, NULL), label);
+ *   rung_graph_bind(x, &pictures);
+ *   rung_graph_bind(label, &labels);
  *   rung_graph_replay(graph, &(rung_replay_options){.count = 64, .backward = true});
  *
  * Recording is sticky: the first failure leaves its message in rung_error(), that call and every later one that gets

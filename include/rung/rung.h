@@ -1,0 +1,13 @@
+/* rung/rung.h: all of Rung. Each header includes those it rests on. */
+#ifndef RUNG_RUNG_H
+#define RUNG_RUNG_H
+
+#include <rung/autograd.h>
+#include <rung/core.h>
+#include <rung/deploy.h>
+#include <rung/io.h>
+#include <rung/kernels.h>
+#include <rung/nn.h>
+#include <rung/quant.h>
+
+#endif
