@@ -60,7 +60,8 @@ RUNG_API rung_node *rung_dropout(rung_node *x,
                                  float probability); /* of dropping, 0 <= p < 1; scaled by 1/(1-p); training only */
 /* x [n,d], scale and shift [d], running mean and variance [d] (parameters that no gradient reaches). Normalizes by the
  * batch's mean and (biased) variance in training and by the running ones otherwise; running = (1 - momentum) running +
- * momentum batch, the variance unbiased (n / (n - 1)) as in PyTorch. Ioffe and Szegedy, 2015. */
+ * momentum batch, the variance unbiased (n / (n - 1)) as in PyTorch. Frozen (neither scale nor shift
+ * trainable), it stays with the running ones. Ioffe and Szegedy, 2015. */
 RUNG_API rung_node *rung_batch_norm_with(rung_node *x, rung_node *scale, rung_node *shift, rung_node *running_mean,
                                          rung_node *running_variance, float momentum, float epsilon);
 RUNG_API rung_node *rung_sum(rung_node *x);  /* of all elements -> scalar */

@@ -2,6 +2,7 @@
  * are copied from the layers as they train, so the program's integers are the trainer's. */
 #include "program.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,11 +33,24 @@ static int64_t accumulator_bound(const rung_integer_layer *layer) {
   return bound;
 }
 
+/* The same of eq. 9's sum over a channel's groups, relative to what an int64 holds. */
+static double grouped_sum_share(const rung_integer_layer *layer, int64_t bound) {
+  double most = 0;
+  for (int64_t j = 0; j < layer->out; j++) {
+    double sum = fabs((double)layer->bias64[j]) + ldexp(1, layer->shift[j] - 1);
+    for (int64_t g = 0; g < layer->groups; g++) sum += (double)bound * layer->multiplier[j * layer->groups + g];
+    most = sum > most ? sum : most;
+  }
+  return most / 0x1p63;
+}
+
 static rung_status check_layer(const program_layer *layer) {
   const rung_integer_layer *integers = &layer->integers;
   if (layer->bound > INT32_MAX)
     return rung_fail(RUNG_ERROR_NUMERIC, "freeze: %s: an accumulator could reach %lld, more than an int32 holds",
                      layer->name, (long long)layer->bound);
+  if (integers->group && grouped_sum_share(integers, layer->bound) >= 1)
+    return rung_fail(RUNG_ERROR_NUMERIC, "freeze: %s: the sum over groups could exceed an int64", layer->name);
   for (int64_t i = 0; i < integers->out * integers->groups; i++) {
     int32_t multiplier, shift;
     double m = (double)integers->input_scale * integers->weight_scale[i] / integers->output_scale;

@@ -27,29 +27,18 @@ static void merge(histogram *h, int doublings) {
   h->exponent += doublings;
 }
 
-static void move_window(histogram *h, int32_t first) {
-  int32_t by = first - h->first, kept = HISTOGRAM_BINS - (by < 0 ? -by : by);
-  double *count = h->count;
-  h->first = first;
-  if (by < 0) {
-    memmove(count - by, count, (size_t)kept * sizeof *count);
-    memset(count, 0, (size_t)-by * sizeof *count);
-  } else {
-    memmove(count, count + by, (size_t)kept * sizeof *count);
-    memset(count + kept, 0, (size_t)by * sizeof *count);
-  }
-}
-
-/* Makes bins for [min, max]: wider ones until everything seen fits, then the window where it holds all of that. */
+/* Makes bins for [min, max]: wider ones until everything seen fits, then room below the first. The first bin is always
+ * that of the lowest value, so that there is room above. */
 static void cover(histogram *h, float min, float max) {
   h->low = fminf(h->low, min);
   h->high = fmaxf(h->high, max);
   int exponent = h->exponent;
   while (grid(h->high, exponent) - grid(h->low, exponent) >= HISTOGRAM_BINS) exponent++;
   if (exponent > h->exponent) merge(h, exponent - h->exponent);
-  int32_t lowest = (int32_t)grid(h->low, exponent), highest = (int32_t)grid(h->high, exponent);
-  if (lowest < h->first) move_window(h, lowest);
-  if (highest >= h->first + HISTOGRAM_BINS) move_window(h, highest - HISTOGRAM_BINS + 1);
+  int32_t lowest = (int32_t)grid(h->low, exponent), by = h->first - lowest;
+  memmove(h->count + by, h->count, (size_t)(HISTOGRAM_BINS - by) * sizeof *h->count);
+  memset(h->count, 0, (size_t)by * sizeof *h->count);
+  h->first = lowest;
 }
 
 /* Bins of x, and HISTOGRAM_BINS for zeros. The reciprocal is a power of two, so the product is exact. */

@@ -13,7 +13,7 @@ enum { HISTOGRAM_BINS = 2048 };
 
 typedef struct histogram {
   int exponent;
-  int32_t first;
+  int32_t first;   /* where `low` lies */
   float low, high; /* the values seen, and 0 */
   double zeros;
   double count[HISTOGRAM_BINS]; /* not integers once they fade */

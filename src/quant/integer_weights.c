@@ -73,8 +73,8 @@ static void multiplier_or_limit(double m, int32_t *multiplier, int32_t *shift) {
 
 static void scale_channel(integer_weights *weights, int64_t j, float bias, const integer_scales *scales) {
   double scale = (double)scales->input * weights->scale[j];
-  weights->bias[j] =
-      (int32_t)clamp(rint(bias / scale), 0x1p30) - scales->input_zero_point * weights->sum[j]; /* eq. 11, 12 */
+  double folded = rint(bias / scale) - (double)scales->input_zero_point * weights->sum[j]; /* eq. 11, 12 */
+  weights->bias[j] = (int32_t)clamp(folded, 0x1p30);
   multiplier_or_limit(scale / scales->output, &weights->multiplier[j], &weights->shift[j]);
 }
 

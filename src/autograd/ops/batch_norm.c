@@ -10,6 +10,7 @@
  *           dg[j] += sum_i dy[i][j] h[i][j]
  *           dx[i][j] += g[j] r[j] (dy[i][j] - db[j] / n - h[i][j] dg[j] / n), where db, dg are this op's sums;
  *           not in training m and r are constants: g[j] r[j] dy[i][j]
+ * Where neither g nor b is a parameter that is trained, every replay is like one that is not training.
  *
  * A member works on its columns, all rows of them, so that no sum is split. */
 #include "op.h"
@@ -30,6 +31,11 @@ typedef struct batch_norm_state {
   float *sum_dy;     /* [d] */
   float *sum_dy_h;   /* [d] */
 } batch_norm_state;
+
+/* Frozen, it stays with the running statistics in training too: what it computes must not move any more. */
+static bool uses_batch(const rung_node *node, const rung_replay *replay) {
+  return replay->training && (node->input[scale_input]->trainable || node->input[shift_input]->trainable);
+}
 
 static rung_status check(const rung_node *node) {
   const batch_norm_attributes *attributes = node->attributes;
@@ -106,11 +112,11 @@ static void forward(rung_node *node, const rung_replay *replay) {
   const batch_norm_state *state = node->state;
   const float epsilon = rung_batch_norm_epsilon(node);
   const float *scale = op_value(node->input[scale_input]), *shift = op_value(node->input[shift_input]);
-  const float *variance = replay->training ? state->variance : op_value(node->input[variance_input]);
+  const float *variance = uses_batch(node, replay) ? state->variance : op_value(node->input[variance_input]);
   float *h = state->normalized, *y = op_value(node);
   int64_t begin, end, n = op_rows(node), d = op_row_size(node);
   op_columns(d, replay, &begin, &end);
-  if (replay->training) {
+  if (uses_batch(node, replay)) {
     batch_statistics(node, begin, end);
     update_running(node, begin, end);
   } else {
@@ -129,7 +135,7 @@ static void backward_x(const rung_node *node, const rung_replay *replay, int64_t
   const float *scale = op_value(node->input[scale_input]), *dy = op_gradient(node), *h = state->normalized;
   float *dx = op_gradient(node->input[x_input]);
   int64_t n = op_rows(node), d = op_row_size(node);
-  const float share = replay->training ? 1 / (float)n : 0;
+  const float share = uses_batch(node, replay) ? 1 / (float)n : 0;
   for (int64_t i = 0; i < n; i++)
     for (int64_t j = begin; j < end; j++) {
       int64_t at = i * d + j;

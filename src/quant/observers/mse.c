@@ -2,24 +2,26 @@
  *
  *   E = integral p(x) (x - v(x))^2 dx,   v(x): the level nearest to x, the end ones beyond the range,
  *
- * p being the histogram, uniform within a bin. With the moments M_j(t) = integral up to t of p(x) x^j dx, which are
- * sums over whole bins and a closed form within one, a level v that takes the values in [a, b) adds
+ * p being the histogram, uniform within a bin. With M_j(t) = integral up to t of p(x) x^j dx, which is a sum over whole
+ * bins and a closed form within one, and [M_j] its difference over the values that go to level v,
  *
- *   [M_2 - 2 v M_1 + v^2 M_0] from a to b,
+ *   E = sum over levels of [M_2] - 2 v [M_1] + v^2 [M_0] = M_2(inf) + sum over levels of v (v [M_0] - 2 [M_1]),
  *
- * so that a candidate costs as many steps as it has levels, whatever the number of bins. All lengths are in bins. */
+ * whose first term no range changes. So a candidate costs as many steps as it has levels, whatever the number of bins.
+ * All lengths are in bins. */
 #include "observer.h"
 
 #include <math.h>
 
 typedef struct moments {
-  double m0, m1, m2;
+  double m0, m1;
 } moments;
 
 typedef struct range_search {
   const rung_observer *observer;
   moments before[HISTOGRAM_BINS + 1]; /* of all bins below this one */
-  double low, high, error;            /* the best so far, as parts of the observed smallest and largest */
+  double low, high;                   /* the best so far, as parts of the observed smallest and largest */
+  double error;                       /* its E - M_2(inf) */
 } range_search;
 
 static void sum_moments(range_search *s) {
@@ -28,7 +30,7 @@ static void sum_moments(range_search *s) {
   for (int i = 0; i < HISTOGRAM_BINS; i++) {
     moments m = s->before[i];
     double c = h->count[i], centre = h->first + i + 0.5;
-    s->before[i + 1] = (moments){m.m0 + c, m.m1 + c * centre, m.m2 + c * (centre * centre + 1.0 / 12)};
+    s->before[i + 1] = (moments){m.m0 + c, m.m1 + c * centre};
   }
 }
 
@@ -40,10 +42,10 @@ static moments moments_up_to(const range_search *s, double t) {
   int i = (int)from_first;
   double a = h->first + i, f = t - a, c = h->count[i] * f; /* the part f of bin [a, a + 1) */
   moments m = s->before[i];
-  return (moments){m.m0 + c, m.m1 + c * (a + f / 2), m.m2 + c * (a * (a + f) + f * f / 3)};
+  return (moments){m.m0 + c, m.m1 + c * (a + f / 2)};
 }
 
-static double squared_error(const range_search *s, float rmin, float rmax) {
+static double error_of(const range_search *s, float rmin, float rmax) {
   const rung_format *format = &s->observer->format;
   float scale;
   int32_t qmin, qmax, zero_point;
@@ -54,7 +56,7 @@ static double squared_error(const range_search *s, float rmin, float rmax) {
   for (int32_t q = qmin; q <= qmax; q++) {
     double v = step * (q - zero_point);
     moments b = q < qmax ? moments_up_to(s, v + step / 2) : s->before[HISTOGRAM_BINS];
-    error += (b.m2 - a.m2) - 2 * v * (b.m1 - a.m1) + v * v * (b.m0 - a.m0);
+    error += v * (v * (b.m0 - a.m0) - 2 * (b.m1 - a.m1));
     a = b;
   }
   return error;
@@ -67,8 +69,8 @@ static bool sweep(range_search *s, bool move_low, bool move_high, double from, d
     double part = from + (to - from) * i / steps;
     if (part <= 0 || part > 1) continue;
     double try_low = move_low ? part : low, try_high = move_high ? part : high;
-    double error = squared_error(s, (float)(try_low * fmin((double)s->observer->min, 0)),
-                                 (float)(try_high * fmax((double)s->observer->max, 0)));
+    double error = error_of(s, (float)(try_low * fmin((double)s->observer->min, 0)),
+                            (float)(try_high * fmax((double)s->observer->max, 0)));
     if (error < s->error) {
       s->low = try_low;
       s->high = try_high;
@@ -83,7 +85,7 @@ static void search(const rung_observer *observer, float *rmin, float *rmax) {
   enum { COARSE = 100, FINE = 20, ROUNDS = 8 };
   range_search s = {.observer = observer, .low = 1, .high = 1};
   sum_moments(&s);
-  s.error = squared_error(&s, observer->min, observer->max);
+  s.error = error_of(&s, observer->min, observer->max);
   bool two_sided = observer->min < 0 && observer->max > 0 && !observer->format.symmetric;
   sweep(&s, true, true, 0, 1, COARSE);
   for (int round = 0; two_sided && round < ROUNDS; round++) {
