@@ -239,6 +239,24 @@ START_TEST(bins_hold_exactly_the_values_between_their_edges) {
 }
 END_TEST
 
+/* Bins 1 wide; values come one by one, each a bin further, below or above, so that the window moves by single bins. */
+START_TEST(the_window_moves_by_single_bins) {
+  enum { FIRST = 1500, MORE = 400 };
+  float sign = _i ? -1 : 1;
+  histogram h;
+  histogram_reset(&h);
+  for (int i = 0; i <= MORE; i++) {
+    float x = sign * (i == 0 ? FIRST + 0.5f : 0.5f - (float)i);
+    histogram_add(&h, &x, 1, x, x);
+    ck_assert_int_eq(h.exponent, 0);
+    for (int bin = 0; bin < HISTOGRAM_BINS; bin++) {
+      float centre = sign * ((float)(h.first + bin) + 0.5f);
+      ENSURE(h.count[bin] == (centre == FIRST + 0.5f || (centre < 0 && centre > -(float)i)));
+    }
+  }
+}
+END_TEST
+
 START_TEST(fading_forgets) {
   enum { N = 4000 };
   float x[N], faded[2], fresh[2];
@@ -426,7 +444,8 @@ TEST_MAIN(CASE(names_parse_back), CASES(what_is_not_finite_is_named_and_not_obse
           CASES(single_values_and_extremes_have_a_range, RUNG_OBSERVER_KIND_COUNT),
           CASE(a_range_is_enough_for_those_that_say_so), CASES(ranges_are_those_of_pytorch, LENGTH(golden_observers)),
           CASES(bins_hold_exactly_the_values_between_their_edges, DISTRIBUTIONS),
-          CASES(fading_forgets, RUNG_OBSERVER_KIND_COUNT), CASES(mse_is_no_worse_than_min_max, LENGTH(formats)),
+          CASES(the_window_moves_by_single_bins, 2), CASES(fading_forgets, RUNG_OBSERVER_KIND_COUNT),
+          CASES(mse_is_no_worse_than_min_max, LENGTH(formats)),
           CASES(mse_finds_what_exhaustive_search_finds, DISTRIBUTIONS),
           CASES(percentile_is_that_of_the_sorted_values, DISTRIBUTIONS),
           CASES(entropy_finds_the_least_divergence, DISTRIBUTIONS), CASE(entropy_cuts_outliers))

@@ -93,6 +93,9 @@ START_TEST(ranges_without_width_and_of_any_width_have_a_scale) {
       }
     ck_assert_int_eq(rung_qparams(&formats[i], 0, FLT_MIN, &scale, &zero_point), RUNG_OK);
     ck_assert(scale == FLT_MIN);
+    ck_assert_int_eq(rung_qparams(&formats[i], -FLT_MAX, FLT_MAX, &scale, &zero_point), RUNG_OK);
+    double expected = 2 * (double)FLT_MAX / (qmax - qmin); /* though the width overflows */
+    ck_assert(fabs((double)scale - expected) <= 1e-6 * expected);
   }
 }
 END_TEST

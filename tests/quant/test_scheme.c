@@ -3,7 +3,7 @@
 START_TEST(bits_of_every_width_parse) {
   for (int w = 1; w <= 8; w++)
     for (int a = 2; a <= 8; a++) {
-      char text[8];
+      char text[32];
       snprintf(text, sizeof text, "w%da%d", w, a);
       rung_scheme scheme = {.weight_group = 12, .activation_signed = true};
       ck_assert_int_eq(rung_scheme_parse_bits(text, &scheme), RUNG_OK);
