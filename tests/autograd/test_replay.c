@@ -149,6 +149,55 @@ START_TEST(integers_become_floats_where_a_reader_needs_them) {
 }
 END_TEST
 
+/* An op of our own, y = b, that takes integers, but only as its first input. */
+static rung_status infer_second(rung_node *node) {
+  node->value = (rung_tensor){.type = RUNG_F32, .shape = node->input[1]->value.shape};
+  return RUNG_OK;
+}
+static void forward_second(rung_node *node, const rung_replay *replay) {
+  int64_t begin, end;
+  rung_node_slice(node, replay, &begin, &end);
+  memcpy((float *)node->value.data + begin, (const float *)node->input[1]->value.data + begin,
+         (size_t)(end - begin) * sizeof(float));
+}
+
+START_TEST(integers_stay_only_as_the_first_input) {
+  static const rung_op second = {
+      .name = "second", .input_count = 2, .infer = infer_second, .forward = forward_second, .reads_integers = true};
+  static uint8_t bytes[2][2] = {{1, 2}, {3, 4}};
+  rung_graph *graph = rung_graph_new(&(rung_graph_options){.batch = 2});
+  rung_node *x = rung_graph_input(graph, "x", RUNG_SHAPE(2)), *z = rung_graph_input(graph, "z", RUNG_SHAPE(2));
+  rung_node *y = rung_record(&second, (rung_node *[]){x, z}, NULL, 0);
+  const rung_tensor source = {.type = RUNG_U8, .shape = RUNG_SHAPE(2, 2), .data = bytes, .scale = 2};
+  ck_assert_int_eq(rung_graph_bind(x, &source), RUNG_OK);
+  ck_assert_int_eq(rung_graph_bind(z, &source), RUNG_OK);
+  ck_assert_int_eq(rung_graph_replay(graph, &(rung_replay_options){.count = 2}), RUNG_OK);
+  static const float doubled[] = {2, 4, 6, 8};
+  ck_assert_int_eq(x->value.type, RUNG_U8);
+  ck_assert_int_eq(z->value.type, RUNG_F32);
+  ck_assert_mem_eq(y->value.data, doubled, sizeof doubled);
+  rung_graph_free(graph);
+}
+END_TEST
+
+/* An input in f32 is read where it lies, which is elsewhere in each replay. */
+START_TEST(reshape_follows_an_input_read_in_place) {
+  static float source[6][4];
+  for (int i = 0; i < 24; i++) source[i / 4][i % 4] = (float)i;
+  rung_graph *graph = rung_graph_new(&(rung_graph_options){.batch = 2});
+  rung_node *x = rung_graph_input(graph, "x", RUNG_SHAPE(4)), *y = rung_reshape(x, RUNG_SHAPE(2, 2));
+  rung_node *z = rung_relu(y);
+  const rung_tensor tensor = network_f32(source, 6, 4);
+  ck_assert_int_eq(rung_graph_bind(x, &tensor), RUNG_OK);
+  for (int first = 0; first < 6; first += 2) {
+    ck_assert_int_eq(rung_graph_replay(graph, &(rung_replay_options){.first = first, .count = 2}), RUNG_OK);
+    ck_assert_mem_eq(y->value.data, source[first], 8 * sizeof(float));
+    ck_assert_mem_eq(z->value.data, source[first], 8 * sizeof(float));
+  }
+  rung_graph_free(graph);
+}
+END_TEST
+
 START_TEST(a_parameter_that_is_not_trained_keeps_value_and_gradient) {
   network net = ready(13);
   rung_node *frozen = rung_graph_find(net.graph, "w2");
@@ -257,6 +306,7 @@ END_TEST
 TEST_MAIN(CASE(a_short_batch_equals_a_smaller_graph), CASE(without_backward_no_gradient_is_written),
           CASE(evaluation_changes_no_parameter), CASE(rows_gather_what_lies_in_order),
           CASE(integers_equal_the_floats_they_stand_for), CASE(integers_become_floats_where_a_reader_needs_them),
+          CASE(integers_stay_only_as_the_first_input), CASE(reshape_follows_an_input_read_in_place),
           CASE(a_parameter_that_is_not_trained_keeps_value_and_gradient),
           CASE(replay_stops_after_the_last_node_asked_for), CASE(recording_goes_on_after_a_replay),
           CASE(graphs_share_parameters), CASE(every_member_updates_once), CASE(training_lowers_the_loss))
