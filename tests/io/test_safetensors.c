@@ -3,8 +3,10 @@
 
 #include <rung/io.h>
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
@@ -174,9 +176,9 @@ END_TEST
 /* ---- Names ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(escapes_names) {
-  rung_named_tensor tensor = named("a\"b\\c\n\x01/\x7f\xc3\xa9\xf0\x9f\xaa\x9c", RUNG_U8, RUNG_SHAPE(1), six);
+  rung_named_tensor tensor = named("a\"b\\c\n\x01\x1f \x7f\xc3\xa9\xf0\x9f\xaa\x9c", RUNG_U8, RUNG_SHAPE(1), six);
   parsed file = write_and_parse(&tensor, 1);
-  expect_header(&file, "{\"a\\\"b\\\\c\\u000a\\u0001/\x7f\xc3\xa9\xf0\x9f\xaa\x9c\":"
+  expect_header(&file, "{\"a\\\"b\\\\c\\u000a\\u0001\\u001f \x7f\xc3\xa9\xf0\x9f\xaa\x9c\":"
                        "{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}");
   parsed_free(&file);
 }
@@ -307,6 +309,33 @@ START_TEST(leaves_nothing_when_the_disk_is_full) {
 }
 END_TEST
 
+/* Stands before libc's: what was flushed to the disk, and a disk that cannot. */
+static bool disk_broken;
+static off_t flushed;
+
+int fsync(int descriptor) {
+  struct stat about;
+  if (fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode)) flushed = about.st_size;
+  errno = EIO;
+  return disk_broken ? -1 : (int)syscall(SYS_fsync, descriptor);
+}
+
+START_TEST(flushes_to_the_disk) {
+  rung_named_tensor tensor = named("t", RUNG_F32, RUNG_SHAPE(6), six);
+  const char *folder = scratch_path("flush/"), *path = scratch_path("flush/w.safetensors");
+  disk_broken = true;
+  ck_assert_int_eq(rung_safetensors_write(path, &tensor, 1), RUNG_ERROR_IO);
+  disk_broken = false;
+  ck_assert_msg(strstr(rung_error(), strerror(EIO)) != NULL, "%s", rung_error());
+  ck_assert_int_eq(entries(folder), 0);
+  flushed = 0;
+  ck_assert_int_eq(rung_safetensors_write(path, &tensor, 1), RUNG_OK);
+  struct stat about;
+  ck_assert_int_eq(stat(path, &about), 0);
+  ck_assert_int_eq(flushed, about.st_size);
+}
+END_TEST
+
 /* ---- The place -------------------------------------------------------------------------------------------------- */
 
 START_TEST(replaces_a_file_with_the_usual_mode) {
@@ -377,5 +406,6 @@ TEST_MAIN(CASE(writes_the_format), CASES(writes_every_type, COUNT(dtypes)), CASE
           CASE(writes_long_tensors), CASE(escapes_names), CASES(takes_utf8, COUNT(utf8)),
           CASES(refuses_what_is_not_utf8, COUNT(not_utf8)), CASE(refuses_names), CASE(refuses_tensors),
           CASE(refuses_sizes_that_add_up_to_too_much), CASE(refuses_paths),
-          CASES(leaves_nothing_when_the_disk_is_full, COUNT(limits)), CASE(replaces_a_file_with_the_usual_mode),
-          CASE(writes_to_the_working_folder), CASE(is_read_by_the_reference_reader))
+          CASES(leaves_nothing_when_the_disk_is_full, COUNT(limits)), CASE(flushes_to_the_disk),
+          CASE(replaces_a_file_with_the_usual_mode), CASE(writes_to_the_working_folder),
+          CASE(is_read_by_the_reference_reader))
