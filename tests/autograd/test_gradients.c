@@ -7,10 +7,10 @@
 #define ONE_MORE(name) +1
 enum { op_count = 0 RUNG_OP_LIST(ONE_MORE) };
 
-static rung_team *team;
+static rung_team *team; /* of the gradients; differences are taken by one thread, thousands of them */
 
-static rung_graph *prepare(const op_case *test, rung_node **op) {
-  rung_graph *graph = case_graph(test, team, op);
+static rung_graph *prepare(const op_case *test, rung_team *members, rung_node **op) {
+  rung_graph *graph = case_graph(test, members, op);
   ck_assert_msg(rung_graph_status(graph) == RUNG_OK, "%s: %s", test->name, rung_error());
   rung_rng rng = rung_rng_seed(17);
   for (int i = 0; i < rung_graph_node_count(graph); i++) {
@@ -29,7 +29,7 @@ static rung_graph *prepare(const op_case *test, rung_node **op) {
  * random streams stand where they stood. */
 static double loss_at(const op_case *test, const char *name, int64_t k, float step) {
   rung_node *op;
-  rung_graph *graph = prepare(test, &op);
+  rung_graph *graph = prepare(test, NULL, &op);
   ((float *)rung_graph_find(graph, name)->value.data)[k] += step;
   ck_assert_msg(case_replay(test, graph, false) == RUNG_OK, "%s: %s", test->name, rung_error());
   const float *value = op->value.data, *coefficient = rung_graph_find(graph, "coefficient")->value.data;
@@ -62,7 +62,7 @@ static void check_parameter(const op_case *test, const rung_node *parameter) {
 
 static void check_case(const op_case *test, const rung_op *op) {
   rung_node *node;
-  rung_graph *graph = prepare(test, &node);
+  rung_graph *graph = prepare(test, team, &node);
   ck_assert_msg(node->op == op, "%s records %s", test->name, node->op->name);
   ck_assert_msg(case_replay(test, graph, true) == RUNG_OK, "%s: %s", test->name, rung_error());
   int checked = 0;
@@ -93,7 +93,7 @@ END_TEST
 /* The op once more, on the same inputs: every gradient doubles, the second part being added to the first. */
 static void check_twice(const op_case *test) {
   rung_node *once, *twice;
-  rung_graph *single = prepare(test, &once), *pair = prepare(test, &twice);
+  rung_graph *single = prepare(test, team, &once), *pair = prepare(test, team, &twice);
   rung_node *loss = rung_graph_node(pair, rung_graph_node_count(pair) - 1);
   rung_node *again = rung_record(twice->op, twice->input, twice->attributes, twice->attribute_bytes);
   rung_node *weighted = rung_multiply(again, rung_graph_find(pair, "coefficient"));
@@ -145,7 +145,7 @@ START_TEST(one_node_may_be_both_inputs) {
   const op_case test = {"square", case_square, NULL, true, false};
   team = rung_team_new(2);
   rung_node *op;
-  rung_graph *graph = prepare(&test, &op);
+  rung_graph *graph = prepare(&test, team, &op);
   ck_assert_int_eq(case_replay(&test, graph, true), RUNG_OK);
   check_parameter(&test, rung_graph_find(graph, "x"));
   rung_graph_free(graph);
