@@ -39,7 +39,7 @@ static const struct {
   const char *name;
   double (*oracle)(double);
   double ulp, absolute;
-} functions[] = {{"exp", exp, 1.01, INFINITY},
+} functions[] = {{"exp", exp, 1.02, INFINITY},
                  {"log", log, 0.90, INFINITY},
                  {"tanh", tanh, 2.65, INFINITY},
                  {"erf", erf, 1.02, INFINITY},
@@ -117,7 +117,7 @@ START_TEST(special_values) {
       {k->sigmoid, -inf, 0.0f}, {k->sigmoid, nan, nan},    {k->sigmoid, -103.9f, least}, {k->relu, nan, nan},
       {k->relu, -inf, 0.0f},    {k->relu, inf, inf},       {k->relu, -1.0f, 0.0f},       {k->relu, 2.0f, 2.0f},
       {k->relu6, nan, nan},     {k->relu6, inf, 6.0f},     {k->relu6, -inf, 0.0f},       {k->relu6, 5.5f, 5.5f},
-      {k->gelu, inf, inf},      {k->gelu, -inf, 0.0f},    {k->gelu, nan, nan},          {k->gelu, -0.0f, -0.0f},
+      {k->gelu, inf, inf},      {k->gelu, -inf, 0.0f},     {k->gelu, nan, nan},          {k->gelu, -0.0f, -0.0f},
       {k->gelu, most, most},
   };
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {

@@ -56,6 +56,11 @@ static inline void lanes_store_part(float *x, lanes value, int64_t count) {
   }
 }
 
+static inline lanes lanes_add(lanes sum, lanes x) {
+  for (int p = 0; p < PARTS; p++) sum.part[p] += x.part[p];
+  return sum;
+}
+
 typedef float quad __attribute__((vector_size(16)));
 typedef int32_t quad_int __attribute__((vector_size(16)));
 

@@ -6,11 +6,6 @@
 
 #define BLOCK 4 /* vectors of columns that are summed side by side */
 
-static inline lanes lanes_add(lanes sum, lanes x) {
-  for (int p = 0; p < PARTS; p++) sum.part[p] += x.part[p];
-  return sum;
-}
-
 static inline lanes lanes_fma(lanes a, lanes b, lanes sum) {
   for (int p = 0; p < PARTS; p++) sum.part[p] = vf_fma(a.part[p], b.part[p], sum.part[p]);
   return sum;

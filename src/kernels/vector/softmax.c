@@ -17,11 +17,6 @@ static inline lanes lanes_exp_from(lanes x, float max) {
   return x;
 }
 
-static inline lanes lanes_add(lanes sum, lanes x) {
-  for (int p = 0; p < PARTS; p++) sum.part[p] += x.part[p];
-  return sum;
-}
-
 static inline lanes lanes_divide(lanes x, float divisor) {
   for (int p = 0; p < PARTS; p++) x.part[p] /= vf_set(divisor);
   return x;
