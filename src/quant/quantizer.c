@@ -4,10 +4,10 @@
 #include <math.h>
 #include <stdio.h>
 
-/* While weights train, a histogram forgets: a batch counts half after 69 more. Its search, dear beside a small step,
- * follows every 16th batch; counted, not timed, so that every run does the same. */
-#define TRAINING_FADE   0.99f
-#define TRAINING_SEARCH 16
+/* While weights train, a histogram forgets: an observed batch counts half after 9 more. Its search, dear beside a small
+ * step, follows every 2nd; counted, not timed, so that every run does the same. */
+#define TRAINING_FADE   0.92f
+#define TRAINING_SEARCH 2
 
 rung_quantizer *rung_quantizer_new(const char *name, const rung_format *format, const rung_observer_options *observer) {
   if (rung_format_check(format, "quantizer bits") != RUNG_OK) return NULL;

@@ -55,8 +55,8 @@ START_TEST(the_default_observer_depends_on_the_width) {
 }
 END_TEST
 
-/* In training the search runs at every 16th batch, on what 0.99 has faded. */
-START_TEST(in_training_a_histogram_is_searched_every_16th_batch) {
+/* In training the search runs at every 2nd batch observed, on what 0.92 has faded. */
+START_TEST(in_training_a_histogram_is_searched_every_2nd_batch) {
   const rung_observer_options mse = {.kind = RUNG_OBSERVER_MSE};
   rung_quantizer *quantizer = rung_quantizer_new("x", &u4, &mse);
   rung_observer *twin = rung_observer_new(&mse, &u4);
@@ -69,11 +69,11 @@ START_TEST(in_training_a_histogram_is_searched_every_16th_batch) {
     float before = quantizer->scale, rmin, rmax;
     fill(x, 1000, 3, (uint64_t)batch);
     ck_assert_int_eq(rung_quantizer_observe(quantizer, x, 1000), RUNG_OK);
-    rung_observer_fade(twin, 0.99f);
+    rung_observer_fade(twin, 0.92f);
     ck_assert_int_eq(rung_observer_observe(twin, x, 1000), RUNG_OK);
     ck_assert_uint_eq(quantizer->observed, (uint64_t)batch);
     ck_assert_int_eq(rung_observer_range(twin, &rmin, &rmax), RUNG_OK);
-    if (batch % 16 == 0)
+    if (batch % 2 == 0)
       check_follows(quantizer, rmin, rmax);
     else
       ck_assert(quantizer->scale == before);
@@ -127,6 +127,6 @@ START_TEST(observing_allocates_nothing) {
 END_TEST
 
 TEST_MAIN(CASE(off_calibrate_train_frozen), CASE(zeros_leave_a_usable_scale),
-          CASE(the_default_observer_depends_on_the_width), CASE(in_training_a_histogram_is_searched_every_16th_batch),
+          CASE(the_default_observer_depends_on_the_width), CASE(in_training_a_histogram_is_searched_every_2nd_batch),
           CASE(what_cannot_be_observed_is_refused_by_name), CASE(impossible_quantizers_are_refused),
           CASE(observing_allocates_nothing))

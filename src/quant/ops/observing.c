@@ -6,6 +6,14 @@ static void observe(const rung_node *node) {
   (void)rung_quantizer_observe(attributes->quantizer, x->data, rung_tensor_count(x));
 }
 
+enum { HISTOGRAM_STEPS = 8 };
+
+bool observing_is_due(const rung_quantizer *quantizer, rung_ranges ranges, const rung_replay *replay) {
+  if (!replay->training || quantizer->state == RUNG_QUANTIZER_FROZEN) return false;
+  return ranges == RUNG_RANGES_CURRENT || rung_observer_needs_range_only(quantizer->observer) ||
+         replay->step % HISTOGRAM_STEPS == 0;
+}
+
 rung_status observing_check(const rung_node *node) {
   const observing *attributes = node->attributes;
   const rung_node *x = node->input[0];
@@ -27,5 +35,6 @@ bool observing_forward(const rung_node *node, const rung_replay *replay) {
 
 void observing_settle(rung_node *node, const rung_replay *replay) {
   const observing *attributes = node->attributes;
-  if (replay->training && attributes->ranges == RUNG_RANGES_DELAYED) observe(node);
+  if (attributes->ranges == RUNG_RANGES_DELAYED && observing_is_due(attributes->quantizer, attributes->ranges, replay))
+    observe(node);
 }

@@ -10,6 +10,7 @@
  *
  * Each member quantizes the output channels that it then multiplies, so no barrier stands between the two. */
 #include "../integer_weights.h"
+#include "observing.h"
 #include "quantized_ops.h"
 
 #include <math.h>
@@ -26,8 +27,8 @@ typedef struct linear_state {
   float *real;  /* [batch, out]: acc as reals, after the clamp */
 } linear_state;
 
-static bool in_training(const linear_state *state, const rung_replay *replay) {
-  return replay->training && state->options.output && state->options.output->state != RUNG_QUANTIZER_FROZEN;
+static bool observes(const linear_state *state, const rung_replay *replay) {
+  return state->options.output && observing_is_due(state->options.output, state->options.ranges, replay);
 }
 
 /* Observing takes a pass of its own where a column's smallest and largest accumulator do not tell enough, or where this
@@ -235,8 +236,8 @@ static void take_current_range(rung_node *node, const rung_replay *replay) {
 static void forward(rung_node *node, const rung_replay *replay) {
   linear_state *state = node->state;
   if (!state->fresh) refresh_weights(node, replay);
-  bool observing = in_training(state, replay);
-  if (observing && state->real) {
+  bool due = observes(state, replay);
+  if (due && state->real) {
     observe_columns(node, replay);
     if (state->options.ranges == RUNG_RANGES_CURRENT) take_current_range(node, replay);
   }
@@ -246,7 +247,7 @@ static void forward(rung_node *node, const rung_replay *replay) {
     gemm.mask_stride = state->mask_stride;
     gemm.mask_positive = state->options.clamp != RUNG_CLAMP_NONE;
   }
-  if (observing && !state->real) {
+  if (due && !state->real) {
     gemm.acc_min = state->acc_min;
     gemm.acc_max = state->acc_max;
   }
@@ -315,7 +316,7 @@ static void observe_fused_range(const rung_node *node) {
 static void settle(rung_node *node, const rung_replay *replay) {
   linear_state *state = node->state;
   state->fresh = !replay->training;
-  if (!in_training(state, replay)) return;
+  if (!observes(state, replay)) return;
   if (!state->real)
     observe_fused_range(node);
   else if (state->options.ranges == RUNG_RANGES_DELAYED)
