@@ -1,5 +1,5 @@
-/* Runs the example of a public header (example.inc) on the sample of MNIST. A library call that fails leaves its message
- * in rung_error(), which stays "" when all goes well. */
+/* Runs the example of a public header (example.inc) on the sample of MNIST. A library call that fails leaves its
+ * message in rung_error(), which stays "" when all goes well. */
 #include <rung/rung.h>
 
 #include <stdio.h>
