@@ -134,7 +134,7 @@ typedef struct rung_fit_options {
   int epochs; /* 0: 1 */
   float rate; /* 0: 1e-3 */
   rung_optimizer_kind optimizer;
-  float momentum;       /* SGD: 0 .. 1; Adam's beta1: 0 means 0.9 */
+  float momentum;       /* 0 <= momentum < 1. SGD: 0 means none; Adam (its beta1): 0 means 0.9 */
   bool nesterov;        /* SGD */
   float beta2, epsilon; /* Adam; 0: 0.999 and 1e-8 */
   float weight_decay;

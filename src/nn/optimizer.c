@@ -79,7 +79,7 @@ static rung_fit_options with_defaults(const rung_fit_options *options) {
 /* ---- State ------------------------------------------------------------------------------------------------------ */
 
 static bool is_trained(const rung_node *node) {
-  return rung_node_is_parameter(node) && node->trainable && rung_node_wants_gradient(node);
+  return rung_node_is_parameter(node) && rung_node_wants_gradient(node);
 }
 
 static int64_t chunks_of(int64_t count) {
@@ -154,7 +154,6 @@ void optimizer_free(optimizer *self) {
 void optimizer_begin(optimizer *self, float rate) {
   optimizer_step *step = &self->step;
   step->rate = rate;
-  step->step++;
   step->beta1_power *= (double)self->options.momentum;
   step->beta2_power *= (double)self->options.beta2;
 }

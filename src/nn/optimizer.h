@@ -14,8 +14,7 @@ typedef struct optimizer_step {
   const rung_fit_options *options;
   float rate;
   float gradient_scale;            /* clipping; 1 leaves the gradient */
-  int64_t step;                    /* t: 1 at the first */
-  double beta1_power, beta2_power; /* beta^t, as running products */
+  double beta1_power, beta2_power; /* beta^t of step t = 1, 2, ..., as running products */
 } optimizer_step;
 
 typedef struct optimizer_kind {

@@ -14,7 +14,7 @@ static training training_new(int threads, const rung_fit_options *options, const
   training run = {.team = rung_team_new(threads)};
   run.graph = rung_graph_new(&(rung_graph_options){.team = run.team});
   for (int i = 0; i < count; i++) {
-    char name[8];
+    char name[16];
     snprintf(name, sizeof name, "w%d", i);
     ck_assert_ptr_nonnull(rung_graph_parameter(run.graph, name, RUNG_SHAPE(counts[i])));
   }
