@@ -17,9 +17,14 @@ static bool can_fold(const rung_graph *graph, const rung_node *norm) {
   return !fold_is_folded(norm);
 }
 
-/* Folding ends the training of scale and shift, which nothing else does while it stands behind a linear layer. */
+/* Told by what folding leaves: a batch norm that somebody else froze is no identity. */
 bool fold_is_folded(const rung_node *node) {
-  return node->op == &rung_op_batch_norm && !node->input[1]->trainable && !node->input[2]->trainable;
+  if (node->op != &rung_op_batch_norm || node->input[1]->trainable || node->input[2]->trainable) return false;
+  const float *scale = node->input[1]->value.data, *shift = node->input[2]->value.data;
+  const float *mean = node->input[3]->value.data, *variance = node->input[4]->value.data;
+  for (int64_t j = 0; j < rung_tensor_count(&node->input[1]->value); j++)
+    if (scale[j] != sqrtf(variance[j] + rung_batch_norm_epsilon(node)) || shift[j] != 0 || mean[j] != 0) return false;
+  return true;
 }
 
 static void fold(rung_node *norm) {
