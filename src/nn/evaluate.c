@@ -4,6 +4,7 @@ rung_status rung_evaluate(rung_model *model, const rung_dataset *dataset, rung_m
   *metrics = (rung_metrics){0};
   rung_graph *graph;
   rung_status status = model_bind(model, dataset, &graph);
+  if (status == RUNG_OK) status = rung_model_check_finite(model);
   if (status != RUNG_OK) return status;
   rung_model_touch(model);
   double loss = 0;

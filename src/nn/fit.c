@@ -83,9 +83,8 @@ static rung_status train_step(fitting *fit, int64_t first) {
 /* At an epoch's end; the graph then goes back to the training set. */
 static rung_status validate(fitting *fit) {
   fit->progress.validation = (rung_metrics){0};
-  rung_status status = rung_model_check_finite(fit->model);
-  if (status != RUNG_OK || !fit->options->validation) return status;
-  status = rung_evaluate(fit->model, fit->options->validation, &fit->progress.validation);
+  if (!fit->options->validation) return rung_model_check_finite(fit->model);
+  rung_status status = rung_evaluate(fit->model, fit->options->validation, &fit->progress.validation);
   if (status != RUNG_OK) return status;
   return model_bind(fit->model, fit->dataset, &fit->graph);
 }
@@ -126,7 +125,9 @@ rung_status rung_fit(rung_model *model, const rung_dataset *dataset, const rung_
   const rung_fit_options defaults = {0};
   if (!options) options = &defaults;
   fitting fit = {.model = model, .dataset = dataset, .options = options};
-  rung_status status = model_bind(model, dataset, &fit.graph);
+  rung_status status = RUNG_OK;
+  if (options->validation) status = model_bind(model, options->validation, &fit.graph); /* not after an epoch */
+  if (status == RUNG_OK) status = model_bind(model, dataset, &fit.graph);
   if (status == RUNG_OK) status = check_options(options, dataset);
   if (status == RUNG_OK) status = rung_model_check_finite(model);
   if (status != RUNG_OK) return status;

@@ -40,5 +40,8 @@ rung_status rung_calibrate(rung_model *model, const rung_dataset *dataset, int64
   model->input_type = dataset->inputs.type;
   if (examples == 0 || examples > dataset->count) examples = dataset->count;
   status = observe_dataset(model, graph, examples);
-  return status == RUNG_OK ? rung_model_use(model, RUNG_FORM_INTEGER) : status;
+  if (status == RUNG_OK) return rung_model_use(model, RUNG_FORM_INTEGER);
+  rung_quantization_free(model->quantization); /* not calibrated by half of the data */
+  model->quantization = NULL;
+  return status;
 }

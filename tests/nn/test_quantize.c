@@ -1,0 +1,218 @@
+/* Quantize, calibrate, use: in which order, what each leaves behind, and what is refused. */
+#include "problem.h"
+
+#include <math.h>
+
+static double loss_of(rung_model *model, const rung_dataset *data) {
+  rung_metrics metrics;
+  ck_assert_msg(rung_evaluate(model, data, &metrics) == RUNG_OK, "%s", rung_error());
+  return metrics.loss;
+}
+
+static void calibrate(rung_model *model, const rung_dataset *data, int64_t examples) {
+  ck_assert_msg(rung_calibrate(model, data, examples) == RUNG_OK, "%s", rung_error());
+}
+
+/* How many batches each quantizer has seen. */
+static void expect_observed(const rung_model *model, uint64_t batches) {
+  const rung_quantization *quantization = rung_model_quantization(model);
+  ck_assert_ptr_nonnull(quantization);
+  int count = rung_quantization_quantizer_count(quantization);
+  ck_assert_int_ge(count, 2);
+  for (int i = 0; i < count; i++) ck_assert_uint_eq(rung_quantization_quantizer(quantization, i)->observed, batches);
+}
+
+/* ---- Order ------------------------------------------------------------------------------------------------------ */
+
+START_TEST(calls_in_the_wrong_order_are_refused) {
+  problem *p = problem_new(RUNG_F32, 103, 1);
+  rung_model *model = perceptron(1, 1);
+  REFUSED(rung_calibrate(model, p->data, 0), RUNG_ERROR_STATE, "rung_quantize");
+  REFUSED(rung_model_use(model, RUNG_FORM_INTEGER), RUNG_ERROR_STATE, "not calibrated");
+  ck_assert_int_eq(rung_quantize(model, &(rung_scheme){0}), RUNG_OK);
+  REFUSED(rung_model_use(model, RUNG_FORM_INTEGER), RUNG_ERROR_STATE, "not calibrated");
+  REFUSED(rung_model_use(model, RUNG_FORM_SIMULATED), RUNG_ERROR_STATE, "not calibrated");
+  ck_assert_int_eq(rung_model_use(model, RUNG_FORM_FLOAT), RUNG_OK);
+  ck_assert_int_eq(rung_model_form(model), RUNG_FORM_FLOAT);
+  ck_assert_ptr_null(rung_model_quantization(model));
+  calibrate(model, p->data, 0);
+  ck_assert_int_eq(rung_model_form(model), RUNG_FORM_INTEGER);
+  ck_assert_ptr_nonnull(rung_model_quantization(model));
+  ck_assert_int_eq(rung_quantize(model, &(rung_scheme){.weight_bits = 4}), RUNG_OK);
+  ck_assert_int_eq(rung_model_form(model), RUNG_FORM_FLOAT); /* quantized anew, uncalibrated */
+  ck_assert_ptr_null(rung_model_quantization(model));
+  REFUSED(rung_model_use(model, RUNG_FORM_INTEGER), RUNG_ERROR_STATE, "not calibrated");
+  rung_model_free(model);
+  problem_free(p);
+}
+END_TEST
+
+/* Each form is left and taken up again without a trace. */
+START_TEST(forms_stand_side_by_side) {
+  problem *p = problem_new(RUNG_U8, 103, 1);
+  rung_model *model = perceptron(2, 1);
+  ck_assert_int_eq(rung_fit(model, p->data, &(rung_fit_options){.epochs = 5, .rate = 1e-2f}), RUNG_OK);
+  const double real = loss_of(model, p->data);
+  ck_assert_int_eq(rung_quantize(model, &(rung_scheme){0}), RUNG_OK);
+  ck_assert_double_eq(loss_of(model, p->data), real);
+  calibrate(model, p->data, 0);
+  const double integer = loss_of(model, p->data);
+  ck_assert_int_eq(rung_model_use(model, RUNG_FORM_SIMULATED), RUNG_OK);
+  const double simulated = loss_of(model, p->data);
+  ck_assert_int_eq(rung_model_use(model, RUNG_FORM_FLOAT), RUNG_OK);
+  ck_assert_double_eq(loss_of(model, p->data), real);
+  ck_assert_int_eq(rung_model_use(model, RUNG_FORM_INTEGER), RUNG_OK);
+  ck_assert_double_eq(loss_of(model, p->data), integer);
+  ck_assert(integer != real && simulated != real); /* eight bits are near, not equal */
+  ck_assert_double_eq_tol(integer, real, 0.05 * real);
+  ck_assert_double_eq_tol(simulated, integer, 0.01 * real);
+  rung_model_free(model);
+  problem_free(p);
+}
+END_TEST
+
+/* Trained in one form, evaluated in another: there is one set of weights. */
+START_TEST(forms_share_their_weights) {
+  problem *p = problem_new(RUNG_F32, 103, 1);
+  rung_model *model = perceptron(1, 1), *fresh = perceptron(1, 1);
+  problem_bring(model, p->data, &problem_forms[1]);
+  const double before = loss_of(model, p->data);
+  ck_assert_int_eq(rung_model_use(model, (rung_form)_i), RUNG_OK);
+  ck_assert_int_eq(rung_fit(model, p->data, &(rung_fit_options){.epochs = 5, .rate = 1e-2f}), RUNG_OK);
+  for (int form = 0; form < 3; form++) {
+    ck_assert_int_eq(rung_model_use(model, (rung_form)form), RUNG_OK);
+    ck_assert_double_lt(loss_of(model, p->data), 0.7 * before);
+  }
+  for (int i = 0; i < rung_model_parameter_count(model); i++) {
+    rung_parameter from = rung_model_parameter(model, i), to = rung_model_parameter(fresh, i);
+    int64_t count;
+    ck_assert_int_eq(rung_shape_count(&from.shape, &count), RUNG_OK);
+    memcpy(to.value, from.value, (size_t)count * sizeof(float));
+  }
+  ck_assert_int_eq(rung_model_use(model, RUNG_FORM_FLOAT), RUNG_OK);
+  ck_assert_double_eq(loss_of(model, p->data), loss_of(fresh, p->data));
+  rung_model_free(model);
+  rung_model_free(fresh);
+  problem_free(p);
+}
+END_TEST
+
+/* ---- Calibration ------------------------------------------------------------------------------------------------ */
+
+START_TEST(calibration_sees_the_first_examples) {
+  problem *p = problem_new(RUNG_F32, 103, 1);
+  rung_model *model = perceptron(1, 1), *other = perceptron(1, 1);
+  rung_dataset *head = rung_dataset_view(p->data, 0, 40);
+  ck_assert_int_eq(rung_quantize(model, &(rung_scheme){0}), RUNG_OK);
+  ck_assert_int_eq(rung_quantize(other, &(rung_scheme){0}), RUNG_OK);
+  calibrate(model, p->data, 0);
+  expect_observed(model, 7);
+  const double all = loss_of(model, p->data);
+  calibrate(model, p->data, 1000);
+  expect_observed(model, 7);
+  ck_assert_double_eq(loss_of(model, p->data), all);
+  calibrate(model, p->data, 40); /* two batches of 16 and one of 8: again from nothing */
+  expect_observed(model, 3);
+  calibrate(other, head, 0);
+  ck_assert_double_eq(loss_of(model, p->data), loss_of(other, p->data));
+  calibrate(model, p->data, 1);
+  expect_observed(model, 1);
+  rung_dataset_free(head);
+  rung_model_free(model);
+  rung_model_free(other);
+  problem_free(p);
+}
+END_TEST
+
+START_TEST(calibration_changes_no_weight) {
+  problem *p = problem_new(RUNG_U8, 103, 1);
+  rung_model *model = perceptron(1, 1);
+  uint64_t hash = rung_model_hash(model);
+  for (int bits = 2; bits <= 8; bits += 3) {
+    ck_assert_int_eq(rung_quantize(model, &(rung_scheme){.weight_bits = bits, .activation_bits = bits}), RUNG_OK);
+    calibrate(model, p->data, 0);
+    ck_assert_uint_eq(rung_model_hash(model), hash);
+  }
+  rung_model_free(model);
+  problem_free(p);
+}
+END_TEST
+
+/* A number that no range can hold stops it; half calibrated is not calibrated. */
+START_TEST(a_failed_calibration_leaves_none) {
+  problem *p = problem_new(RUNG_F32, 103, 1);
+  rung_model *model = perceptron(1, 1);
+  ck_assert_int_eq(rung_quantize(model, &(rung_scheme){0}), RUNG_OK);
+  p->x[50][3] = INFINITY;
+  ck_assert_int_eq(rung_calibrate(model, p->data, 0), RUNG_ERROR_NUMERIC);
+  ck_assert_ptr_null(strchr(rung_error(), '\n'));
+  ck_assert_ptr_null(rung_model_quantization(model));
+  ck_assert_int_eq(rung_model_form(model), RUNG_FORM_FLOAT);
+  REFUSED(rung_model_use(model, RUNG_FORM_INTEGER), RUNG_ERROR_STATE, "not calibrated");
+  p->x[50][3] = 0;
+  problem_parameter(model, "fc1.bias")[2] = NAN;
+  REFUSED(rung_calibrate(model, p->data, 0), RUNG_ERROR_NUMERIC, "fc1.bias: value 2 is ");
+  problem_parameter(model, "fc1.bias")[2] = 0;
+  REFUSED(rung_calibrate(model, p->data, -1), RUNG_ERROR_ARGUMENT, "-1");
+  REFUSED(rung_calibrate(model, NULL, 0), RUNG_ERROR_ARGUMENT, "empty");
+  calibrate(model, p->data, 0);
+  rung_model_free(model);
+  problem_free(p);
+}
+END_TEST
+
+START_TEST(a_model_calibrated_on_one_type_refuses_another) {
+  problem *real = problem_new(RUNG_F32, 103, 1), *pixels = problem_new(RUNG_U8, 103, 1);
+  rung_model *model = perceptron(1, 1);
+  rung_metrics metrics;
+  problem_bring(model, pixels->data, &problem_forms[1 + _i]);
+  REFUSED(rung_evaluate(model, real->data, &metrics), RUNG_ERROR_ARGUMENT,
+          "inputs are f32, the model was calibrated on u8");
+  REFUSED(rung_fit(model, real->data, NULL), RUNG_ERROR_ARGUMENT, "inputs are f32, the model was calibrated on u8");
+  ck_assert_int_eq(rung_fit(model, pixels->data, NULL), RUNG_OK);
+  uint64_t hash = rung_model_hash(model);
+  REFUSED(rung_fit(model, pixels->data, &(rung_fit_options){.validation = real->data}), RUNG_ERROR_ARGUMENT, "f32");
+  ck_assert_uint_eq(rung_model_hash(model), hash);                   /* found before the first step */
+  ck_assert_int_eq(rung_model_use(model, RUNG_FORM_FLOAT), RUNG_OK); /* which takes both */
+  ck_assert_int_eq(rung_evaluate(model, real->data, &metrics), RUNG_OK);
+  rung_model_free(model);
+  problem_free(real);
+  problem_free(pixels);
+}
+END_TEST
+
+START_TEST(a_scheme_out_of_range_is_refused_and_changes_nothing) {
+  problem *p = problem_new(RUNG_F32, 103, 1);
+  rung_model *model = perceptron(1, 1);
+  problem_bring(model, p->data, &problem_forms[1]);
+  REFUSED(rung_quantize(model, &(rung_scheme){.weight_bits = 9}), RUNG_ERROR_ARGUMENT, "weight_bits 9");
+  REFUSED(rung_quantize(model, &(rung_scheme){.activation_bits = 1}), RUNG_ERROR_ARGUMENT, "activation_bits 1");
+  ck_assert_int_eq(rung_model_form(model), RUNG_FORM_INTEGER);
+  rung_model_free(model);
+  problem_free(p);
+}
+END_TEST
+
+/* ---- Training on ------------------------------------------------------------------------------------------------ */
+
+/* At few bits, rounding alone ruins what training with the integers in the loop mends. */
+START_TEST(training_with_the_integers_mends_what_rounding_broke) {
+  problem *p = problem_new(RUNG_U8, 103, 1);
+  rung_model *model = perceptron(2, 1);
+  ck_assert_int_eq(rung_fit(model, p->data, &(rung_fit_options){.epochs = 10, .rate = 1e-2f}), RUNG_OK);
+  ck_assert_int_eq(rung_quantize(model, &(rung_scheme){.weight_bits = 2, .activation_bits = 3}), RUNG_OK);
+  calibrate(model, p->data, 0);
+  const double rounded = loss_of(model, p->data);
+  ck_assert_int_eq(rung_fit(model, p->data, &(rung_fit_options){.epochs = 10, .rate = 5e-3f}), RUNG_OK);
+  ck_assert_double_lt(loss_of(model, p->data), 0.5 * rounded);
+  rung_model_free(model);
+  problem_free(p);
+}
+END_TEST
+
+TEST_MAIN(CASE(calls_in_the_wrong_order_are_refused), CASE(forms_stand_side_by_side),
+          CASES(forms_share_their_weights, 3), CASE(calibration_sees_the_first_examples),
+          CASE(calibration_changes_no_weight), CASE(a_failed_calibration_leaves_none),
+          CASES(a_model_calibrated_on_one_type_refuses_another, FORMS - 1),
+          CASE(a_scheme_out_of_range_is_refused_and_changes_nothing),
+          CASE(training_with_the_integers_mends_what_rounding_broke))
