@@ -8,9 +8,14 @@
 #define MESSAGE_SIZE 512
 
 static _Thread_local char message[MESSAGE_SIZE];
+static _Thread_local rung_status last = RUNG_OK;
 
 const char *rung_error(void) {
   return message;
+}
+
+rung_status rung_error_status(void) {
+  return last;
 }
 
 rung_status rung_fail(rung_status status, const char *format, ...) {
@@ -23,6 +28,7 @@ rung_status rung_fail(rung_status status, const char *format, ...) {
     if (*c == '\n' || *c == '\r') *c = ' ';
   }
   memcpy(message, text, sizeof message);
+  last = status;
   return status;
 }
 

@@ -66,7 +66,7 @@ static rung_status compare_form(comparison *at, const rung_dataset *dataset, int
   rung_status status = rung_model_use(at->model, at->form);
   if (status != RUNG_OK) return status;
   rung_graph *graph = rung_model_bind(at->model, dataset);
-  if (!graph) return RUNG_ERROR_ARGUMENT;
+  if (!graph) return rung_error_status();
   for (int i = 0; i < at->program->count; i++)
     at->node[i] = at->form == RUNG_FORM_INTEGER ? at->program->layer[i].node
                                                 : simulated_node(at->model, at->program->layer[i].node);
