@@ -59,8 +59,8 @@ totals() {
     /^\t<testcase / { split($0, quoted, "\""); name = quoted[2]; reason = ""; skip = 0; count++ }
     /^\t<testcase .*status="run"/ { passed++ }
     /^\t\t<skipped message="SKIP_RETURN_CODE/ { skip = 1; skipped++ }
+    /^\t<\/testcase>/ && skip { print "skipped: " name ": " reason }
     { gsub(/<[^>]*>/, ""); gsub(/&lt;/, "<"); gsub(/&gt;/, ">"); gsub(/&quot;/, "\""); gsub(/&amp;/, "\\&") }
     /[^ \t]/ { reason = $0 }
-    /^$/ && skip && reason != "" { }
-    END { }' "$@"
+    END { printf "%d passed, %d failed, %d skipped\n", passed, count - passed - skipped, skipped }' "$@"
 }

@@ -376,7 +376,7 @@ END_TEST
   "  print(ascii(name), t['dtype'], t['shape'], bytes(t['data']).hex())"
 
 START_TEST(is_read_by_the_reference_reader) {
-  if (system("python3 -c 'import safetensors' 2>/dev/null") != 0) exit(77);
+  if (system("python3 -c 'import safetensors' 2>/dev/null") != 0) test_skip("no Python package safetensors");
   const rung_named_tensor tensors[] = {named("a\"\\\n\xc3\xa9", RUNG_U8, RUNG_SHAPE(1, 3), six_bytes + 12),
                                        named("b", RUNG_F32, RUNG_SHAPE(3, 2), six),
                                        named("c", RUNG_BF16, (rung_shape){0}, &(uint16_t){0x3f80}),
