@@ -1,0 +1,127 @@
+/* The second promise, for whole trainings: the same seed gives the same weights and the same losses, to the last bit,
+ * for any number of threads and at every level of the kernels. */
+#include "problem.h"
+
+typedef struct recipe {
+  const char *name;
+  rung_form form;
+  rung_scheme scheme;
+  bool dropout, batch_norm, hinge;
+  rung_fit_options fit;
+} recipe;
+
+static const recipe recipes[] = {
+    {.name = "FP32"},
+    {.name = "FP32, hinge, SGD, clipped",
+     .hinge = true,
+     .fit = {.optimizer = RUNG_OPTIMIZER_SGD, .momentum = 0.9f, .nesterov = true, .clip_norm = 0.1f}},
+    {.name = "FP32, dropout and batch norm", .dropout = true, .batch_norm = true, .fit = {.weight_decay = 1e-2f}},
+    {.name = "QAT, delayed ranges", .form = RUNG_FORM_INTEGER},
+    {.name = "QAT, current ranges", .form = RUNG_FORM_INTEGER, .scheme = {.ranges = RUNG_RANGES_CURRENT}},
+    {.name = "QAT, few bits, groups",
+     .form = RUNG_FORM_INTEGER,
+     .scheme = {.weight_bits = 4, .activation_bits = 4, .weight_granularity = RUNG_PER_GROUP, .weight_group = 8}},
+    {.name = "QAT, dropout and batch norm", .form = RUNG_FORM_INTEGER, .dropout = true, .batch_norm = true},
+    {.name = "QAT, simulated", .form = RUNG_FORM_SIMULATED},
+    {.name = "QAT, simulated, current ranges, one bit",
+     .form = RUNG_FORM_SIMULATED,
+     .scheme = {.weight_bits = 1, .ranges = RUNG_RANGES_CURRENT}},
+};
+enum { RECIPES = sizeof recipes / sizeof recipes[0] };
+
+typedef struct result {
+  uint64_t hash;
+  rung_metrics train, validation;
+} result;
+
+static bool remember(void *context, const rung_progress *progress) {
+  result *last = context;
+  last->train = progress->train;
+  last->validation = progress->validation;
+  return false;
+}
+
+static rung_model *model_of(const recipe *r, int threads, uint64_t seed) {
+  rung_model *model = rung_model_new(&(rung_model_options){.batch = BATCH, .threads = threads, .seed = seed});
+  rung_node *x = rung_input(model, "x", RUNG_SHAPE(FEATURES));
+  for (int i = 0; i < 2; i++) {
+    x = rung_linear(x, i ? "fc2" : "fc1", i ? 24 : 40);
+    if (r->batch_norm) x = rung_batch_norm(x, i ? "bn2" : "bn1");
+    x = rung_relu(x);
+    if (r->dropout) x = rung_dropout(x, 0.2f);
+  }
+  x = rung_linear(x, "fc3", CLASSES);
+  x = r->hinge ? rung_loss_squared_hinge(x) : rung_loss_cross_entropy(x);
+  ck_assert_msg(x != NULL, "%s", rung_error());
+  return model;
+}
+
+/* Two epochs in f32, and for a quantized form two more in it. */
+static result train(const recipe *r, int threads, uint64_t seed) {
+  problem *p = problem_new(RUNG_U8, 103, 1), *held_out = problem_new(RUNG_U8, 37, 2);
+  rung_model *model = model_of(r, threads, seed);
+  result last = {0};
+  rung_fit_options options = r->fit;
+  options.epochs = 2;
+  options.rate = 1e-2f;
+  options.validation = held_out->data;
+  options.progress = remember;
+  options.context = &last;
+  ck_assert_msg(rung_fit(model, p->data, &options) == RUNG_OK, "%s", rung_error());
+  if (r->form != RUNG_FORM_FLOAT) {
+    ck_assert_msg(rung_quantize(model, &r->scheme) == RUNG_OK, "%s", rung_error());
+    ck_assert_msg(rung_calibrate(model, p->data, 60) == RUNG_OK, "%s", rung_error());
+    ck_assert_int_eq(rung_model_use(model, r->form), RUNG_OK);
+    ck_assert_msg(rung_fit(model, p->data, &options) == RUNG_OK, "%s", rung_error());
+  }
+  last.hash = rung_model_hash(model);
+  rung_model_free(model);
+  problem_free(p);
+  problem_free(held_out);
+  return last;
+}
+
+static void expect_same(const result *a, const result *b, const char *name, const char *level, int threads) {
+  ck_assert_msg(a->hash == b->hash && a->train.loss == b->train.loss && a->train.accuracy == b->train.accuracy &&
+                    a->validation.loss == b->validation.loss && a->validation.accuracy == b->validation.accuracy,
+                "%s: other bits at level %s, threads: %d", name, level, threads);
+}
+
+START_TEST(same_bits_on_any_number_of_threads) {
+  const result one = train(&recipes[_i], 1, 1);
+  for (int threads = 1; threads <= 3; threads++) {
+    const result more = train(&recipes[_i], threads, 1);
+    expect_same(&one, &more, recipes[_i].name, rung_kernels_active()->level, threads);
+  }
+}
+END_TEST
+
+START_TEST(same_bits_at_every_level) {
+  ck_assert_int_eq(rung_kernels_use("ref"), RUNG_OK);
+  const result plain = train(&recipes[_i], 1, 1);
+  for (int l = 1; l < rung_kernels_level_count(); l++) {
+    if (!rung_kernels_level(l)) continue;
+    ck_assert_int_eq(rung_kernels_use(rung_kernels_level(l)->level), RUNG_OK);
+    const result vector = train(&recipes[_i], 1, 1);
+    expect_same(&plain, &vector, recipes[_i].name, rung_kernels_level(l)->level, 1);
+  }
+}
+END_TEST
+
+START_TEST(another_seed_gives_other_weights) {
+  ck_assert_uint_ne(train(&recipes[_i], 1, 1).hash, train(&recipes[_i], 1, 2).hash);
+}
+END_TEST
+
+/* No recipe is another one under a second name. */
+START_TEST(recipes_differ) {
+  uint64_t hash[RECIPES];
+  for (int i = 0; i < RECIPES; i++) {
+    hash[i] = train(&recipes[i], 1, 1).hash;
+    for (int j = 0; j < i; j++) ck_assert_msg(hash[i] != hash[j], "%s = %s", recipes[i].name, recipes[j].name);
+  }
+}
+END_TEST
+
+TEST_MAIN(CASES(same_bits_on_any_number_of_threads, RECIPES), CASES(same_bits_at_every_level, RECIPES),
+          CASES(another_seed_gives_other_weights, RECIPES), CASE(recipes_differ))
