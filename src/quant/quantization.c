@@ -160,16 +160,25 @@ static void lower_linear_to_simulation(lowering *lower, const rung_node *node) {
       rung_linear_with(grid_image(lower, node->input[0]), weight, share(lower, node->input[2]));
 }
 
-/* A pass keeps to the grid where its input is there and a linear layer behind it wants it so. */
+/* A pass keeps to the grid where a linear layer behind it wants it so, in both graphs: one quantizer stands before it.
+ */
 static rung_node *lower_pass(lowering *lower, const rung_node *node) {
-  rung_node *x = lower->arithmetic == RUNG_ARITHMETIC_INTEGER && wanted_on_grid(lower->quantization->source, node)
-                     ? grid_image(lower, node->input[0])
-                     : NULL;
+  rung_node *x = wanted_on_grid(lower->quantization->source, node) ? grid_image(lower, node->input[0]) : NULL;
   if (!x) return NULL;
+  if (!is_integers(x)) return rung_record(node->op, &x, node->attributes, node->attribute_bytes);
   if (node->op == &rung_op_dropout) return quantized_dropout(x, rung_dropout_probability(node));
   rung_shape example = {.rank = node->value.shape.rank - 1};
   for (int i = 0; i < example.rank; i++) example.extent[i] = node->value.shape.extent[i + 1];
   return quantized_reshape(x, example);
+}
+
+/* What `reader`, in f32, reads: of a value that the integer graph has as integers, those, in both graphs; not so within
+ * what is one layer there. */
+static rung_node *f32_operand(lowering *lower, const rung_node *reader, const rung_node *input) {
+  const image *im = &lower->images[input->index], *integers = lower->quantization->images[RUNG_ARITHMETIC_INTEGER];
+  const image *there = &integers[input->index];
+  bool on_grid = there->grid && there->grid == there->exact && there->exact != integers[reader->index].exact;
+  return on_grid && im->exact && !is_integers(im->exact) ? grid_image(lower, input) : real_image(lower, input);
 }
 
 static rung_node *lower_in_f32(lowering *lower, const rung_node *node) {
@@ -177,7 +186,7 @@ static rung_node *lower_in_f32(lowering *lower, const rung_node *node) {
   for (int k = 0; k < node->op->input_count; k++) {
     rung_node *input = node->input[k];
     if (!input) continue;
-    inputs[k] = rung_node_is_parameter(input) ? share(lower, input) : real_image(lower, input);
+    inputs[k] = rung_node_is_parameter(input) ? share(lower, input) : f32_operand(lower, node, input);
     if (!inputs[k]) return NULL;
   }
   return rung_record(node->op, inputs, node->attributes, node->attribute_bytes);
@@ -196,7 +205,7 @@ static void lower_node(lowering *lower, const rung_node *node) {
     else
       lower_linear_to_simulation(lower, node);
   } else {
-    if (passes_integers(node)) im->exact = lower_pass(lower, node);
+    if (passes_integers(node)) im->exact = im->grid = lower_pass(lower, node);
     if (!im->exact) im->exact = lower_in_f32(lower, node);
   }
 }
