@@ -40,11 +40,11 @@ static const struct {
   double (*oracle)(double);
   double ulp, absolute;
 } functions[] = {{"exp", exp, 1.02, INFINITY},
-                 {"log", log, 0.90, INFINITY},
-                 {"tanh", tanh, 2.65, INFINITY},
-                 {"erf", erf, 1.02, INFINITY},
-                 {"sigmoid", sigmoid, 2.5, INFINITY},
-                 {"gelu", gelu, 5.6, INFINITY},
+                 {"log", log, 0.92, INFINITY},
+                 {"tanh", tanh, 2.61, INFINITY},
+                 {"erf", erf, 1.09, INFINITY},
+                 {"sigmoid", sigmoid, 2.41, INFINITY},
+                 {"gelu", gelu, 6.19, INFINITY},
                  {"gelu derivative", gelu_derivative, INFINITY, 1.4e-7}};
 enum { function_count = (int)(sizeof functions / sizeof functions[0]), batch = 4096 };
 
@@ -65,19 +65,15 @@ typedef struct worst {
   float at;
 } worst;
 
+/* A result that is the nearest float, as nearly all are, is off by half a unit at most and passes at once. */
 static void measure(worst *w, float x, float y, double want) {
   float nearest = (float)want;
-  if (isnan(want)) {
-    ck_assert_msg(isnan(y), "at %a: %a, not NaN", (double)x, (double)y);
-  } else if (isinf(nearest)) {
-    ck_assert_msg(y == nearest, "at %a: %a, not %a", (double)x, (double)y, (double)nearest);
-  } else {
-    double error = fabs((double)y - want), ulp = error / spacing(want);
-    ENSURE(!isnan(error));
-    if (ulp > w->ulp) w->at = x;
-    w->ulp = fmax(w->ulp, ulp);
-    w->absolute = fmax(w->absolute, error);
-  }
+  if (y == nearest || (isnan(y) && isnan(want))) return;
+  double error = fabs((double)y - want), ulp = error / spacing(want);
+  if (!isfinite(error) || isinf(nearest)) ck_abort_msg("at %a: %a, not %a", (double)x, (double)y, want);
+  if (ulp > w->ulp) w->at = x;
+  w->ulp = fmax(w->ulp, ulp);
+  w->absolute = fmax(w->absolute, error);
 }
 
 START_TEST(error_is_within_the_documented_bound) {
