@@ -138,7 +138,7 @@ rung_status rung_fit(rung_model *model, const rung_dataset *dataset, const rung_
     status = run(&fit);
     rung_model_touch(model);
   } else {
-    status = RUNG_ERROR_ARGUMENT;
+    status = rung_error_status();
   }
   rung_release(fit.order);
   optimizer_free(fit.optimizer);

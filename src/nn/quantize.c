@@ -36,7 +36,7 @@ rung_status rung_calibrate(rung_model *model, const rung_dataset *dataset, int64
   status = model_bind(model, dataset, &graph);
   if (status != RUNG_OK) return status;
   model->quantization = rung_quantization_new(graph, &model->scheme);
-  if (!model->quantization) return RUNG_ERROR_ARGUMENT;
+  if (!model->quantization) return rung_error_status();
   model->input_type = dataset->inputs.type;
   if (examples == 0 || examples > dataset->count) examples = dataset->count;
   status = observe_dataset(model, graph, examples);
