@@ -20,13 +20,20 @@ extern "C" {
 /* ---- Vector kernels: one table a level -------------------------------------------------------------------------- */
 
 /* Every kernel of the table: RUNG_KERNEL_LIST(ROW) expands ROW(name) once for each. Adding one: docs/adding.md. */
-#define RUNG_KERNEL_LIST(ROW)                                                                                          \
-  ROW(exp)                                                                                                             \
-  ROW(log) ROW(tanh) ROW(erf) ROW(sigmoid) ROW(sigmoid_backward) ROW(tanh_backward) ROW(relu) ROW(relu_backward)       \
-      ROW(relu6) ROW(relu6_backward) ROW(gelu) ROW(gelu_backward) ROW(add) ROW(multiply) ROW(multiply_add)             \
-          ROW(scale_add) ROW(sum) ROW(dot) ROW(min_max) ROW(column_sum) ROW(column_dot) ROW(softmax)                   \
-              ROW(cross_entropy) ROW(quantize_u8) ROW(quantize_i8) ROW(dequantize_u8) ROW(dequantize_i8)               \
-                  ROW(fake_quantize) ROW(mask_apply) ROW(sgd) ROW(adam) ROW(gemm_f32) ROW(gemm_i8) ROW(gemm_i8_pack)
+/* clang-format off */
+#define RUNG_KERNEL_LIST(ROW) \
+  ROW(exp) ROW(log) ROW(tanh) ROW(erf) \
+  ROW(sigmoid) ROW(sigmoid_backward) ROW(tanh_backward) \
+  ROW(relu) ROW(relu_backward) ROW(relu6) ROW(relu6_backward) \
+  ROW(gelu) ROW(gelu_backward) \
+  ROW(add) ROW(multiply) ROW(multiply_add) ROW(scale_add) \
+  ROW(sum) ROW(dot) ROW(min_max) ROW(column_sum) ROW(column_dot) \
+  ROW(softmax) ROW(cross_entropy) \
+  ROW(quantize_u8) ROW(quantize_i8) ROW(dequantize_u8) ROW(dequantize_i8) \
+  ROW(fake_quantize) ROW(mask_apply) \
+  ROW(sgd) ROW(adam) \
+  ROW(gemm_f32) ROW(gemm_i8) ROW(gemm_i8_pack)
+/* clang-format on */
 
 typedef struct rung_gemm rung_gemm;
 typedef struct rung_qgemm rung_qgemm;
