@@ -61,8 +61,9 @@ void integer_weights_quantize(integer_weights *weights, const float *shadow, con
   rung_qgemm_pack(&gemm, weights->q, begin, end);
 }
 
+/* To -limit .. limit; NaN, from weights that diverged, to the limit. */
 static double clamp(double x, double limit) {
-  return x > limit ? limit : x < -limit ? -limit : x;
+  return x < -limit ? -limit : x < limit ? x : limit;
 }
 
 /* A multiplier out of range is held at the limit here; freezing refuses such a layer by name. */

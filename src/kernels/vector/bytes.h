@@ -39,7 +39,7 @@ static inline lanes_int bytes_load_i8(const void *bytes) {
   return (lanes_int){{(vi)_mm256_cvtepi8_epi32(all), (vi)_mm256_cvtepi8_epi32(_mm_unpackhi_epi64(all, all))}};
 }
 
-#elif defined(__SSE2__)
+#elif defined(__SSE2__) && !defined(RUNG_PORTABLE)
 
 static inline void bytes_store(void *bytes, lanes_int q) {
   __m128i part[PARTS];
