@@ -40,7 +40,8 @@ typedef enum rung_status {
  * next failure. */
 RUNG_API const char *rung_error(void);
 
-/* The status of that failure: what a constructor that returned NULL would have returned. RUNG_OK if nothing failed yet. */
+/* The status of that failure: what a constructor that returned NULL would have returned. RUNG_OK if nothing failed yet.
+ */
 RUNG_API rung_status rung_error_status(void);
 
 /* Sets the calling thread's message (printf's format) and returns `status`: `return rung_fail(RUNG_ERROR_SHAPE, ...)`.
