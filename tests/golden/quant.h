@@ -5,12 +5,8 @@ static const struct {
   float scale;
   int32_t zero_point, qmin, qmax;
 } golden_fake[] = {
-    {0.025f, 117, 0, 255},
-    {0.1f, 8, 0, 15},
-    {0.5f, 0, -7, 7},
-    {0.75f, -1, -2, 1},
-    {0.03125f, 0, 0, 255},
-    {2.0f, 0, 0, 3},
+    {0.025f, 117, 0, 255}, {0.1f, 8, 0, 15},      {0.5f, 0, -7, 7},
+    {0.75f, -1, -2, 1},    {0.03125f, 0, 0, 255}, {2.0f, 0, 0, 3},
 };
 
 static const int golden_weight_bits[] = {8, 4, 2};
