@@ -62,14 +62,28 @@ static const rung_node *simulated_node(const rung_model *model, const rung_node 
   return found;
 }
 
+/* The model's layer that was frozen as layer `index`, where the model still has such a one. */
+static const rung_node *model_layer(const comparison *at, int index) {
+  const program_layer *layer = &at->program->layer[index];
+  rung_graph *graph = rung_quantization_graph(rung_model_quantization(at->model), RUNG_ARITHMETIC_INTEGER);
+  const rung_node *node = rung_graph_node(graph, layer->node);
+  bool same = node && node->input[1] && strcmp(node->input[1]->name, layer->name) == 0 &&
+              node->value.type == layer->integers.output_type && node->value.shape.rank == 2 &&
+              node->value.shape.extent[1] == layer->integers.out;
+  if (!same) rung_fail(RUNG_ERROR_ARGUMENT, "compare: the model has no layer '%s' as it was frozen", layer->name);
+  return same ? node : NULL;
+}
+
 static rung_status compare_form(comparison *at, const rung_dataset *dataset, int32_t *logits, void *scratch) {
   rung_status status = rung_model_use(at->model, at->form);
   if (status != RUNG_OK) return status;
   rung_graph *graph = rung_model_bind(at->model, dataset);
   if (!graph) return rung_error_status();
-  for (int i = 0; i < at->program->count; i++)
-    at->node[i] = at->form == RUNG_FORM_INTEGER ? at->program->layer[i].node
-                                                : simulated_node(at->model, at->program->layer[i].node);
+  for (int i = 0; i < at->program->count; i++) {
+    const rung_node *node = model_layer(at, i);
+    if (!node) return RUNG_ERROR_ARGUMENT;
+    at->node[i] = at->form == RUNG_FORM_INTEGER ? node : simulated_node(at->model, node);
+  }
   int64_t batch = rung_graph_batch(graph), inputs = at->program->layer[0].integers.in;
   for (int64_t first = 0; first < dataset->count; first += batch) {
     int64_t count = dataset->count - first < batch ? dataset->count - first : batch;

@@ -106,7 +106,7 @@ static rung_status freeze_layer(rung_program *program, const rung_node *node) {
   rung_status status = rung_integer_layer_view(node, &layer->integers);
   if (status != RUNG_OK) return status;
   snprintf(layer->name, sizeof layer->name, "%s", node->input[1]->name);
-  layer->node = node;
+  layer->node = node->index;
   layer->bound = accumulator_bound(&layer->integers);
   status = check_layer(layer);
   if (status == RUNG_OK) status = copy_arrays(layer, program->arena);

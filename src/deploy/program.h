@@ -9,7 +9,7 @@ typedef struct program_layer {
   rung_qgemm product;          /* all but a, m, y and the strides' owners; its arrays live in the program's arena */
   rung_integer_layer integers; /* the same, as the layer was trained; its arrays are copies in the arena */
   int64_t bound;               /* largest magnitude of an accumulator */
-  const rung_node *node;       /* in the model's integer graph: for comparing, while the model lives */
+  int node;                    /* its index in the model's integer graph: for comparing */
 } program_layer;
 
 struct rung_program {
