@@ -328,14 +328,3 @@ void rung_quantization_set_state(rung_quantization *quantization, rung_quantizer
   for (int i = 0; i < rung_graph_node_count(quantization->source); i++)
     if (quantization->quantizer[i]) quantization->quantizer[i]->state = state;
 }
-
-void quantized_range(const rung_node *node, int32_t *qmin, int32_t *qmax) {
-  if (node->op == &quantized_linear_op) {
-    quantized_linear_range(node, qmin, qmax);
-  } else if (rung_node_passes_integers(node)) {
-    quantized_range(node->input[0], qmin, qmax);
-  } else {
-    *qmin = node->value.type == RUNG_I8 ? -128 : 0;
-    *qmax = node->value.type == RUNG_I8 ? 127 : 255;
-  }
-}

@@ -9,6 +9,7 @@
  * forward   y[i] = s (q[i] - z)
  * backward  dx[i] += dy[i]: the gradient of an integer tensor is that of the real numbers it stands for. */
 #include "observing.h"
+#include "quantized_ops.h"
 
 /* Values at a time for which the mask is made: what the kernel for it makes beside it is thrown away. */
 #define MASK_BLOCK 1024
@@ -71,13 +72,13 @@ static void backward_quantize(rung_node *node, const rung_replay *replay) {
                                     (const uint8_t *)node->state + begin / 8, end - begin, node->accumulate[0]);
 }
 
-static const rung_op quantize_op = {.name = "quantize",
-                                    .input_count = 1,
-                                    .infer = infer_quantize,
-                                    .prepare = prepare_quantize,
-                                    .forward = forward_quantize,
-                                    .backward = backward_quantize,
-                                    .settle = observing_settle};
+const rung_op quantize_op = {.name = "quantize",
+                             .input_count = 1,
+                             .infer = infer_quantize,
+                             .prepare = prepare_quantize,
+                             .forward = forward_quantize,
+                             .backward = backward_quantize,
+                             .settle = observing_settle};
 
 rung_node *rung_quantize_node(rung_node *x, rung_quantizer *quantizer, rung_ranges ranges) {
   const observing attributes = {quantizer, ranges};

@@ -339,6 +339,18 @@ rung_node *rung_quantized_linear(rung_node *x, rung_node *weight, rung_node *bia
   return rung_record(&quantized_linear_op, inputs, options, sizeof *options);
 }
 
+void quantized_range(const rung_node *node, int32_t *qmin, int32_t *qmax) {
+  if (rung_node_passes_integers(node)) {
+    quantized_range(node->input[0], qmin, qmax);
+    return;
+  }
+  const rung_quantizer *quantizer = NULL;
+  if (node->op == &quantized_linear_op) quantizer = ((const linear_state *)node->state)->options.output;
+  if (node->op == &quantize_op) quantizer = ((const observing *)node->attributes)->quantizer;
+  *qmin = quantizer ? quantizer->qmin : node->value.type == RUNG_I8 ? INT8_MIN : 0;
+  *qmax = quantizer ? quantizer->qmax : node->value.type == RUNG_I8 ? INT8_MAX : UINT8_MAX;
+}
+
 void quantized_linear_make(rung_node *node, const rung_replay *replay) {
   refresh_weights(node, replay);
   rung_team_barrier(replay->team);
@@ -347,12 +359,6 @@ void quantized_linear_make(rung_node *node, const rung_replay *replay) {
 
 void quantized_linear_refresh(rung_node *node) {
   ((linear_state *)node->state)->fresh = false;
-}
-
-void quantized_linear_range(const rung_node *node, int32_t *qmin, int32_t *qmax) {
-  const linear_state *state = node->state;
-  *qmin = state->options.output->qmin;
-  *qmax = state->options.output->qmax;
 }
 
 rung_status rung_integer_layer_view(const rung_node *node, rung_integer_layer *layer) {

@@ -4,12 +4,11 @@
 
 #include <rung/quant.h>
 
-extern const rung_op quantized_linear_op;
+extern const rung_op quantized_linear_op, quantize_op;
 /* Makes the integer copy from the shadows again at the next replay. */
 void quantized_linear_refresh(rung_node *node);
 /* Makes it now, this member's part. */
 void quantized_linear_make(rung_node *node, const rung_replay *replay);
-void quantized_linear_range(const rung_node *node, int32_t *qmin, int32_t *qmax);
 
 /* The integers pass unchanged. */
 extern const rung_op quantized_reshape_op, quantized_dropout_op;
