@@ -1,0 +1,286 @@
+/* Freezing: what becomes of a model, what is refused and why, the bound on accumulators, a program's description. */
+#include "deploy_model.h"
+
+static const rung_scheme usual = {0};
+
+/* ---- What is refused -------------------------------------------------------------------------------------------- */
+
+static void expect_refusal(rung_model *model, const char *says) {
+  ck_assert_ptr_null(rung_freeze(model));
+  ck_assert_msg(strstr(rung_error(), says) != NULL, "'%s' lacks '%s'", rung_error(), says);
+}
+
+START_TEST(an_uncalibrated_model_is_refused) {
+  pictures data = pictures_load(64, 64);
+  rung_model *model = network_new(NETWORK_RELU, 1);
+  expect_refusal(model, "freeze: the model is not calibrated; call rung_quantize and rung_calibrate first");
+  expect_ok(rung_quantize(model, &usual));
+  expect_refusal(model, "not calibrated");
+  expect_ok(rung_calibrate(model, data.train, 0));
+  rung_program_free(freeze(model));
+  expect_ok(rung_quantize(model, &usual)); /* anew: calibration is gone */
+  expect_refusal(model, "not calibrated");
+  rung_model_free(model);
+  pictures_free(&data);
+  rung_program_free(NULL);
+}
+END_TEST
+
+/* A network with an operation that has no integer form: the message names it. */
+START_TEST(an_operation_without_an_integer_form_is_named) {
+  static const struct {
+    network kind;
+    const char *says;
+  } cases[] = {
+      {NETWORK_TANH, "freeze: 'tanh."}, {NETWORK_RESIDUAL, "freeze: '"}, {NETWORK_LAST_RELU, "freeze: 'relu."}};
+  pictures data = pictures_load(64, 64);
+  rung_model *model = calibrated(cases[_i].kind, data.train, &usual);
+  expect_refusal(model, cases[_i].says);
+  ck_assert_ptr_nonnull(strstr(rung_error(), "has no integer form"));
+  rung_metrics metrics;
+  expect_ok(rung_evaluate(model, data.test, &metrics)); /* as a model it computes all the same */
+  rung_model_free(model);
+  pictures_free(&data);
+}
+END_TEST
+
+static rung_parameter parameter_named(const rung_model *model, const char *name) {
+  for (int p = 0; p < rung_model_parameter_count(model); p++)
+    if (strcmp(rung_model_parameter(model, p).name, name) == 0) return rung_model_parameter(model, p);
+  ck_abort_msg("no parameter '%s'", name);
+}
+
+START_TEST(what_is_no_number_is_refused) {
+  pictures data = pictures_load(64, 64);
+  rung_model *model = calibrated(NETWORK_RELU, data.train, &usual);
+  parameter_named(model, _i ? "fc2.bias" : "fc1.weight").value[7] = _i ? INFINITY : NAN;
+  rung_model_touch(model);
+  expect_refusal(model, _i ? "fc2.bias: value 7 is inf" : "fc1.weight: value 7 is");
+  rung_model_free(model);
+  pictures_free(&data);
+}
+END_TEST
+
+START_TEST(a_multiplier_out_of_range_is_refused) {
+  pictures data = pictures_load(64, 64);
+  rung_model *model = calibrated(NETWORK_RELU, data.train, &usual);
+  rung_quantization_quantizer(rung_model_quantization(model), 0)->scale = 1e-20f;
+  expect_refusal(model, "freeze: fc1.weight: output channel 0 has effective scale");
+  rung_model_free(model);
+  pictures_free(&data);
+}
+END_TEST
+
+/* ---- Accumulators ----------------------------------------------------------------------------------------------- */
+
+/* One layer of `in` inputs and two outputs, all weights +1 and -1, both biases `bias`; calibrated. */
+static rung_model *wide_model(int64_t in, float bias, rung_dataset **dataset) {
+  static const int32_t labels[1];
+  static uint8_t bytes[70000];
+  memset(bytes, 255, sizeof bytes);
+  const rung_tensor inputs = {.type = RUNG_U8, .shape = RUNG_SHAPE(1, in), .data = bytes, .scale = 1.0f / 255};
+  *dataset = rung_dataset_new("wide", &inputs, labels, 2, NULL);
+  rung_model *model = rung_model_new(&(rung_model_options){.batch = 1, .threads = 1});
+  ck_assert_ptr_nonnull(rung_loss_cross_entropy(rung_linear(rung_input(model, "x", RUNG_SHAPE(in)), "wide", 2)));
+  const rung_parameter weight = parameter_named(model, "wide.weight"), b = parameter_named(model, "wide.bias");
+  for (int64_t k = 0; k < in; k++) {
+    weight.value[k] = 1;
+    weight.value[in + k] = -1;
+  }
+  b.value[0] = b.value[1] = bias;
+  calibrate(model, *dataset, &usual);
+  return model;
+}
+
+/* 66311 products of 255 and 127 are the most that an int32 holds: reached by white pictures, to the last bit. */
+START_TEST(the_widest_sum_is_reached) {
+  rung_dataset *dataset;
+  rung_model *model = wide_model(66311, 0, &dataset);
+  rung_program *program = freeze(model);
+  int64_t bound;
+  int bits;
+  expect_ok(rung_program_bound(program, 0, &bound, &bits));
+  ck_assert_int_eq(bound, 66311ll * 255 * 127);
+  ck_assert_int_eq(bits, 32);
+  const rung_integer_layer *layer = &program->layer[0].integers;
+  int32_t logits[2];
+  expect_ok(rung_run(program, dataset->inputs.data, logits, 1));
+  ck_assert_int_eq(logits[0], rung_requantize(bound, layer->multiplier[0], layer->shift[0]));
+  ck_assert_int_eq(logits[1], rung_requantize(-bound, layer->multiplier[1], layer->shift[1]));
+  ck_assert_double_le(fabs(rung_program_describe(program).logit_scale * (double)logits[0] - 66311), 1);
+  rung_program_free(program);
+  rung_model_free(model);
+  rung_dataset_free(dataset);
+}
+END_TEST
+
+/* One more input, far more of them, or room taken by a bias. */
+START_TEST(a_sum_that_could_overflow_is_refused) {
+  static const struct {
+    int64_t in;
+    float bias;
+    const char *says;
+  } cases[] = {{66312, 0, "freeze: wide.weight: an accumulator could reach 2147514120, more than an int32 holds"},
+               {70000, 0, "could reach 2266950000,"},
+               {66311, 0.1f, "more than an int32 holds"},
+               {66311, -0.1f, "more than an int32 holds"},
+               {33156, 1e6f, "more than an int32 holds"}};
+  rung_dataset *dataset;
+  rung_model *model = wide_model(cases[_i].in, cases[_i].bias, &dataset);
+  expect_refusal(model, cases[_i].says);
+  rung_model_free(model);
+  rung_dataset_free(dataset);
+}
+END_TEST
+
+/* The largest magnitude on the way to any sum, the input's own order: what the bound is for. */
+static int64_t largest_on_the_way(const rung_integer_layer *layer, const void *input, int64_t count) {
+  int64_t most = 0, length = layer->group ? layer->group : layer->in;
+  for (int64_t i = 0; i < count; i++)
+    for (int64_t j = 0; j < layer->out; j++) {
+      int64_t sum = 0;
+      for (int64_t k = 0; k < layer->in; k++) {
+        if (k % length == 0) sum = layer->bias[j * layer->groups + k / length];
+        int64_t at = i * layer->in + k;
+        int64_t q = layer->input_type == RUNG_I8 ? ((const int8_t *)input)[at] : ((const uint8_t *)input)[at];
+        sum += q * layer->weight[j * layer->in + k];
+        if (llabs(sum) > most) most = llabs(sum);
+      }
+    }
+  return most;
+}
+
+typedef struct walk {
+  const rung_program *program;
+  const void *input;
+} walk;
+
+static void expect_within_bound(void *context, int index, rung_dtype type, const void *output, int64_t count,
+                                int64_t out) {
+  (void)type;
+  (void)out;
+  walk *at = context;
+  int64_t bound, most = largest_on_the_way(&at->program->layer[index].integers, at->input, count);
+  int bits;
+  expect_ok(rung_program_bound(at->program, index, &bound, &bits));
+  ENSURE(most <= bound && most > bound / 50);
+  ENSURE(bound < (int64_t)1 << (bits - 1) && bound >= (int64_t)1 << (bits - 2));
+  at->input = output;
+}
+
+START_TEST(real_sums_stay_within_the_bound) {
+  static const rung_scheme schemes[] = {{0},
+                                        {.weight_bits = 2, .activation_bits = 3},
+                                        {.activation_signed = true},
+                                        {.weight_granularity = RUNG_PER_GROUP, .weight_group = 32}};
+  pictures data = pictures_load(128, 40);
+  rung_model *model = calibrated(NETWORK_DEEP, data.train, &schemes[_i]);
+  rung_program *program = freeze(model);
+  int32_t logits[40 * 10];
+  void *scratch = rung_allocate(rung_program_scratch(program, 40));
+  walk at = {program, data.test->inputs.data};
+  expect_ok(rung_program_trace(program, at.input, logits, 40, scratch, expect_within_bound, &at));
+  int64_t bound;
+  int bits;
+  ck_assert_int_eq(rung_program_bound(program, 4, &bound, &bits), RUNG_ERROR_ARGUMENT);
+  ck_assert_str_eq(rung_error(), "program: layer 4, expected 0..3");
+  ck_assert_int_eq(rung_program_bound(program, -1, &bound, &bits), RUNG_ERROR_ARGUMENT);
+  rung_release(scratch);
+  rung_program_free(program);
+  rung_model_free(model);
+  pictures_free(&data);
+}
+END_TEST
+
+/* ---- A program of its own --------------------------------------------------------------------------------------- */
+
+/* It stays what it was while the model trains on, and after the model and its data are gone. */
+START_TEST(a_program_outlives_its_model) {
+  pictures data = pictures_load(128, 50);
+  uint8_t *input = malloc(50 * 784);
+  memcpy(input, data.test->inputs.data, 50 * 784);
+  rung_model *model = calibrated(NETWORK_DROPOUT, data.train, &usual);
+  rung_program *program = freeze(model), *twin = freeze(model);
+  int32_t *before = logits_of(program, data.test, 50), after[50 * 10];
+  fit(model, data.train, 1, 1e-2f);
+  rung_program *trained = freeze(model);
+  int32_t *other = logits_of(trained, data.test, 50);
+  rung_model_free(model);
+  pictures_free(&data);
+  expect_ok(rung_run(program, input, after, 50));
+  ck_assert_mem_eq(after, before, sizeof after);
+  rung_program_free(program);
+  expect_ok(rung_run(twin, input, after, 50));
+  ck_assert_mem_eq(after, before, sizeof after);
+  ck_assert_mem_ne(after, other, sizeof after);
+  rung_program_free(twin);
+  rung_program_free(trained);
+  free(before);
+  free(other);
+  free(input);
+}
+END_TEST
+
+/* Freezing reads the shadows as they are, without an evaluation before it, and leaves the model as it was. */
+START_TEST(freezing_leaves_the_model_as_it_is) {
+  pictures data = pictures_load(128, 50);
+  rung_model *model = calibrated(NETWORK_RELU, data.train, &usual);
+  rung_program *straight = freeze(model);
+  uint64_t hash = rung_model_hash(model);
+  const rung_quantizer *quantizer = rung_quantization_quantizer(rung_model_quantization(model), 0);
+  const rung_quantizer before = *quantizer;
+  rung_metrics metrics;
+  expect_ok(rung_evaluate(model, data.test, &metrics));
+  expect_ok(rung_model_use(model, RUNG_FORM_FLOAT));
+  rung_program *later = freeze(model);
+  ck_assert_int_eq(rung_model_form(model), RUNG_FORM_FLOAT);
+  ck_assert_uint_eq(rung_model_hash(model), hash);
+  ck_assert(quantizer->scale == before.scale && quantizer->observed == before.observed &&
+            quantizer->state == before.state);
+  int32_t *a = logits_of(straight, data.test, 50), *b = logits_of(later, data.test, 50);
+  ck_assert_mem_eq(a, b, 50 * 10 * sizeof *a);
+  free(a);
+  free(b);
+  rung_program_free(straight);
+  rung_program_free(later);
+  rung_model_free(model);
+  pictures_free(&data);
+}
+END_TEST
+
+/* Bytes by hand. A channel takes a bias and a multiplier of 4 bytes, a shift of 1; so does, without the shift, each of
+ * its groups, and then 8 for the bias of the sum. */
+START_TEST(programs_are_described) {
+  static const struct {
+    rung_scheme scheme;
+    int64_t bytes;
+  } cases[] = {
+      {{.weight_bits = 8}, 784 * HIDDEN + HIDDEN * 10 + (HIDDEN + 10) * 9},
+      {{.weight_bits = 4}, 784 * HIDDEN / 2 + HIDDEN * 10 / 2 + (HIDDEN + 10) * 9},
+      {{.weight_bits = 1}, 784 * HIDDEN / 8 + (HIDDEN * 10 + 7) / 8 + (HIDDEN + 10) * 9},
+      {{.weight_bits = 3, .weight_granularity = RUNG_PER_TENSOR},
+       784 * HIDDEN * 3 / 8 + (HIDDEN * 10 * 3 + 7) / 8 + (HIDDEN + 10) * 9},
+      {{.weight_bits = 8, .weight_granularity = RUNG_PER_GROUP, .weight_group = 16},
+       784 * HIDDEN + HIDDEN * 10 + HIDDEN * (49 * 8 + 9) + 10 * (3 * 8 + 9)},
+  };
+  pictures data = pictures_load(64, 64);
+  rung_model *model = calibrated(NETWORK_RELU6, data.train, &cases[_i].scheme);
+  rung_program *program = freeze(model);
+  const rung_program_info info = rung_program_describe(program);
+  ck_assert_int_eq(info.layers, 2);
+  ck_assert(info.inputs == 784 && info.outputs == 10 && info.input_type == RUNG_U8);
+  ck_assert(info.input_scale == data.train->inputs.scale && info.input_zero_point == 0);
+  ck_assert_int_eq(info.macs, 784 * HIDDEN + HIDDEN * 10);
+  ck_assert_int_eq(info.weight_bytes, cases[_i].bytes);
+  ck_assert(info.logit_scale > 0 && info.logit_scale < 1);
+  rung_program_free(program);
+  rung_model_free(model);
+  pictures_free(&data);
+}
+END_TEST
+
+TEST_MAIN(CASE(an_uncalibrated_model_is_refused), CASES(an_operation_without_an_integer_form_is_named, 3),
+          CASES(what_is_no_number_is_refused, 2), CASE(a_multiplier_out_of_range_is_refused),
+          CASE(the_widest_sum_is_reached), CASES(a_sum_that_could_overflow_is_refused, 5),
+          CASES(real_sums_stay_within_the_bound, 4), CASE(a_program_outlives_its_model),
+          CASE(freezing_leaves_the_model_as_it_is), CASES(programs_are_described, 5))
