@@ -91,6 +91,9 @@ int main(int argc, char **argv) {
   rung_dataset *all = rung_dataset_load(options.data, RUNG_TRAIN);
   rung_dataset *test = all ? rung_dataset_load(options.data, RUNG_TEST) : NULL;
   check(all && test);
+  check(options.validation < all->count ||
+        rung_fail(RUNG_ERROR_ARGUMENT, "--validation %lld: expected fewer than the %lld training pictures",
+                  (long long)options.validation, (long long)all->count) == RUNG_OK);
   rung_dataset *data = rung_dataset_view(all, 0, all->count - options.validation);
   rung_dataset *validation =
       options.validation ? rung_dataset_view(all, all->count - options.validation, options.validation) : NULL;

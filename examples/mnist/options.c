@@ -81,7 +81,7 @@ static void take(settings *options, const char *name, const char *value) {
   else if (!strcmp(name, "bits"))
     options->bits = value;
   else if (!strcmp(name, "validation"))
-    options->validation = whole(name, value, 1, 1000000);
+    options->validation = whole(name, value, 0, 1000000);
   else if (!strcmp(name, "seed"))
     options->seed = (uint64_t)whole(name, value, 0, INT64_MAX);
   else if (!strcmp(name, "threads"))

@@ -153,8 +153,7 @@ START_TEST(a_model_without_parameters_has_nothing_to_train) {
   rung_loss_cross_entropy(rung_relu(rung_input(model, "x", RUNG_SHAPE(FEATURES))));
   rung_metrics metrics;
   ck_assert_msg(rung_evaluate(model, p->data, &metrics) == RUNG_OK, "%s", rung_error());
-  ck_assert_int_ne(rung_fit(model, p->data, NULL), RUNG_OK);
-  ck_assert_msg(strstr(rung_error(), "nothing to train") != NULL, "'%s'", rung_error());
+  REFUSED(rung_fit(model, p->data, NULL), RUNG_ERROR_STATE, "nothing to train");
   rung_model_free(model);
   problem_free(p);
 }
