@@ -167,7 +167,7 @@ RUNG_API void rung_gemm_run(const rung_gemm *gemm, void *scratch, int ith, int n
 /* ---- Integer matrix product ------------------------------------------------------------------------------------- */
 
 typedef enum rung_epilogue {
-  RUNG_EPILOGUE_ACCUMULATOR = 0, /* y i32 = acc */
+  RUNG_EPILOGUE_ACCUMULATOR = 0, /* y i32 = acc; no groups */
   RUNG_EPILOGUE_REQUANTIZE_8,    /* y u8 or i8 = clamp(zero_point + r, qmin, qmax) */
   RUNG_EPILOGUE_REQUANTIZE_32    /* y i32 = clamp(r) to int32: logits on one common scale */
 } rung_epilogue;
@@ -194,8 +194,9 @@ struct rung_qgemm {
   void *y;
   int64_t y_stride;
   int32_t zero_point, qmin, qmax; /* REQUANTIZE_8; ReLU is qmin = zero_point */
-  /* The straight-through mask (may be NULL): bit j % 8 of byte j / 8 of a row is 1 where qmin <= r + zero_point <= qmax
-   * and, with `mask_positive`, r's numerator before rounding (acc, or the int64 sum) is > 0. Spare bits are 0. */
+  /* REQUANTIZE_8: the straight-through mask (may be NULL): bit j % 8 of byte j / 8 of a row is 1 where qmin <= r +
+   * zero_point <= qmax and, with `mask_positive`, r's numerator before rounding (acc, or the int64 sum) is > 0. Spare
+   * bits are 0. */
   uint8_t *mask;
   int64_t mask_stride; /* bytes; >= (n + 7) / 8 */
   bool mask_positive;

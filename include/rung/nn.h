@@ -164,7 +164,9 @@ typedef enum rung_form {
 /* Sets the scheme. A model already quantized is quantized anew, from its present parameters, uncalibrated. */
 RUNG_API rung_status rung_quantize(rung_model *model, const rung_scheme *scheme);
 /* Observes `examples` (0 or more than there are: all) of the dataset, from its first on, through the float network, and
- * leaves the model in integer form. Post-training quantization ends here. */
+ * leaves the model in integer form. Post-training quantization ends here. A batch norm behind a linear layer is folded
+ * into that layer's parameters, for good (src/quant/fold.h): the float network computes what it did, with other
+ * numbers. */
 RUNG_API rung_status rung_calibrate(rung_model *model, const rung_dataset *dataset, int64_t examples);
 /* RUNG_ERROR_STATE for a quantized form of a model that is not calibrated. */
 RUNG_API rung_status rung_model_use(rung_model *model, rung_form form);
