@@ -50,6 +50,24 @@ static rung_parameter parameter_named(const rung_model *model, const char *name)
   ck_abort_msg("no parameter '%s'", name);
 }
 
+/* Real inputs would need a quantize in front, which is no integer operation. */
+START_TEST(real_inputs_are_refused) {
+  pictures data = pictures_load(64, 64);
+  float *reals = malloc(64 * 784 * sizeof *reals);
+  for (int i = 0; i < 64 * 784; i++) reals[i] = (float)((const uint8_t *)data.train->inputs.data)[i] / 255;
+  const rung_tensor inputs = {.shape = RUNG_SHAPE(64, 784), .data = reals};
+  rung_dataset *real = rung_dataset_new("real", &inputs, data.train->labels, 10, NULL);
+  rung_model *model = calibrated(NETWORK_RELU, real, &usual);
+  expect_refusal(model, "freeze: 'quantize.");
+  rung_metrics metrics;
+  expect_ok(rung_evaluate(model, real, &metrics));
+  rung_model_free(model);
+  rung_dataset_free(real);
+  free(reals);
+  pictures_free(&data);
+}
+END_TEST
+
 START_TEST(what_is_no_number_is_refused) {
   pictures data = pictures_load(64, 64);
   rung_model *model = calibrated(NETWORK_RELU, data.train, &usual);
@@ -280,7 +298,8 @@ START_TEST(programs_are_described) {
 END_TEST
 
 TEST_MAIN(CASE(an_uncalibrated_model_is_refused), CASES(an_operation_without_an_integer_form_is_named, 3),
-          CASES(what_is_no_number_is_refused, 2), CASE(a_multiplier_out_of_range_is_refused),
-          CASE(the_widest_sum_is_reached), CASES(a_sum_that_could_overflow_is_refused, 5),
-          CASES(real_sums_stay_within_the_bound, 4), CASE(a_program_outlives_its_model),
-          CASE(freezing_leaves_the_model_as_it_is), CASES(programs_are_described, 5))
+          CASE(real_inputs_are_refused), CASES(what_is_no_number_is_refused, 2),
+          CASE(a_multiplier_out_of_range_is_refused), CASE(the_widest_sum_is_reached),
+          CASES(a_sum_that_could_overflow_is_refused, 5), CASES(real_sums_stay_within_the_bound, 4),
+          CASE(a_program_outlives_its_model), CASE(freezing_leaves_the_model_as_it_is),
+          CASES(programs_are_described, 5))
