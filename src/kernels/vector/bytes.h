@@ -73,13 +73,13 @@ static inline void bytes_store(void *bytes, lanes_int q) {
 }
 static inline lanes_int bytes_load_u8(const void *bytes) {
   const uint8_t *b = bytes;
-  lanes_int q;
+  lanes_int q = {{{0}}}; /* GCC 12 does not see that the loop sets all of it */
   for (int l = 0; l < LANES; l++) q.part[l / VW][l % VW] = b[l];
   return q;
 }
 static inline lanes_int bytes_load_i8(const void *bytes) {
   const int8_t *b = bytes;
-  lanes_int q;
+  lanes_int q = {{{0}}}; /* GCC 12 does not see that the loop sets all of it */
   for (int l = 0; l < LANES; l++) q.part[l / VW][l % VW] = b[l];
   return q;
 }
