@@ -86,4 +86,13 @@ static inline lanes_int bytes_load_i8(const void *bytes) {
 
 #endif
 
+/* 16 bits as two bytes, the low one first, in one store: clang 14 takes a mask apart by way of memory. */
+static inline void bits_store(uint8_t *bytes, uint32_t bits) {
+  uint16_t both = (uint16_t)bits;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  both = __builtin_bswap16(both);
+#endif
+  memcpy(bytes, &both, sizeof both);
+}
+
 #endif

@@ -87,9 +87,7 @@ void RUNG_AT_LEVEL(fake_quantize)(float *y, uint8_t *mask, const float *x, int64
     lanes v = lanes_load(x + i);
     uint32_t inside = fake_quantize_lanes(&v, scale, by);
     lanes_store(y + i, v);
-    if (!mask) continue;
-    mask[i / 8] = (uint8_t)inside;
-    mask[i / 8 + 1] = (uint8_t)(inside >> 8);
+    if (mask) bits_store(mask + i / 8, inside);
   }
   if (i == n) return;
   lanes v = lanes_load_part(x + i, n - i, 0.0f);
