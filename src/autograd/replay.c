@@ -48,7 +48,7 @@ static void walk_task(void *context, int ith, int nth) {
                               .backward = walk->options->backward,
                               .step = graph->step,
                               .team = graph->team,
-                              .scratch = graph->scratch + (size_t)ith * graph->scratch_stride};
+                              .scratch = graph->scratch ? graph->scratch + (size_t)ith * graph->scratch_stride : NULL};
   walk_forward(walk, &replay);
   if (replay.backward) walk_backward(walk, &replay);
   if (walk->options->update) {

@@ -123,7 +123,7 @@ END_TEST
 /* A whole set in one evaluation, and the same in two views, one of them smaller than a batch. */
 START_TEST(metrics_are_means_over_the_examples) {
   problem *p = problem_new(RUNG_F32, COUNT, 1);
-  rung_model *model = perceptron(2, 1);
+  rung_model *model = perceptron(1, 1);
   problem_bring(model, p->data, &problem_forms[_i]);
   rung_dataset *head = rung_dataset_view(p->data, 0, 96), *tail = rung_dataset_view(p->data, 96, 7);
   rung_metrics all, first, last;

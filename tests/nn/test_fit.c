@@ -18,7 +18,7 @@ static void expect_to_learn(rung_model *model, const rung_dataset *data, const r
 
 START_TEST(loss_falls_in_every_form) {
   problem *p = problem_new(RUNG_F32, 103, 1);
-  rung_model *model = perceptron(2, 1);
+  rung_model *model = perceptron(1, 1);
   problem_bring(model, p->data, &problem_forms[_i]);
   expect_to_learn(model, p->data, &(rung_fit_options){.epochs = 12, .rate = 1e-2f}, 0.2);
   rung_model_free(model);
@@ -102,7 +102,7 @@ static rung_dataset *numbered_data(void) {
 }
 
 static rung_model *numbered_model(uint64_t seed) {
-  rung_model *model = rung_model_new(&(rung_model_options){.batch = BATCH, .threads = 2, .seed = seed});
+  rung_model *model = rung_model_new(&(rung_model_options){.batch = BATCH, .threads = 1, .seed = seed});
   rung_loss_cross_entropy(rung_linear(rung_input(model, "x", RUNG_SHAPE(1)), "fc", NUMBERED));
   return model;
 }
@@ -237,7 +237,7 @@ END_TEST
 
 START_TEST(validation_is_what_evaluate_gives_and_changes_nothing) {
   problem *p = problem_new(RUNG_F32, 103, 1), *held_out = problem_new(RUNG_F32, 37, 2);
-  rung_model *model = perceptron(2, 1), *without = perceptron(2, 1);
+  rung_model *model = perceptron(1, 1), *without = perceptron(1, 1);
   problem_bring(model, p->data, &problem_forms[_i]);
   problem_bring(without, p->data, &problem_forms[_i]);
   diary d = {0};
@@ -267,9 +267,9 @@ START_TEST(steps_allocate_nothing) {
   problem_bring(model, p->data, &problem_forms[_i]);
   diary d = {0};
   const rung_fit_options options = {
-      .epochs = 4, .clip_norm = 1, .validation = held_out->data, .progress = keep_diary, .context = &d};
+      .epochs = 2, .clip_norm = 1, .validation = held_out->data, .progress = keep_diary, .context = &d};
   ck_assert_int_eq(rung_fit(model, p->data, &options), RUNG_OK);
-  ck_assert_int_eq(d.count, 4 * 7);
+  ck_assert_int_eq(d.count, 2 * 7);
   for (int i = 1; i < d.count; i++)
     if (i != 6) ck_assert_uint_eq(d.allocations[i], d.allocations[i - 1]);
   rung_model_free(model);

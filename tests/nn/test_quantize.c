@@ -50,7 +50,7 @@ END_TEST
 /* Each form is left and taken up again without a trace. */
 START_TEST(forms_stand_side_by_side) {
   problem *p = problem_new(RUNG_U8, 103, 1);
-  rung_model *model = perceptron(2, 1);
+  rung_model *model = perceptron(1, 1);
   ck_assert_int_eq(rung_fit(model, p->data, &(rung_fit_options){.epochs = 5, .rate = 1e-2f}), RUNG_OK);
   const double real = loss_of(model, p->data);
   ck_assert_int_eq(rung_quantize(model, &(rung_scheme){0}), RUNG_OK);
@@ -198,7 +198,7 @@ END_TEST
 /* At few bits, rounding alone ruins what training with the integers in the loop mends. */
 START_TEST(training_with_the_integers_mends_what_rounding_broke) {
   problem *p = problem_new(RUNG_U8, 103, 1);
-  rung_model *model = perceptron(2, 1);
+  rung_model *model = perceptron(1, 1);
   ck_assert_int_eq(rung_fit(model, p->data, &(rung_fit_options){.epochs = 10, .rate = 1e-2f}), RUNG_OK);
   ck_assert_int_eq(rung_quantize(model, &(rung_scheme){.weight_bits = 2, .activation_bits = 3}), RUNG_OK);
   calibrate(model, p->data, 0);
