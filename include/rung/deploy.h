@@ -33,6 +33,11 @@ typedef struct rung_program_info {
 
 RUNG_API rung_program_info rung_program_describe(const rung_program *program);
 
+/* For a model that was calibrated on f32 inputs: x [count, inputs] f32 -> q [count, inputs] of the input type, on the
+ * grid that info.input_scale and info.input_zero_point tell (docs/quantization.md, eq. 2). This is all that stays
+ * outside the integer program. RUNG_ERROR_NUMERIC, with q in part written, if x holds a NaN. */
+RUNG_API rung_status rung_program_quantize(const rung_program *program, const float *x, void *q, int64_t count);
+
 /* The largest magnitude that layer `index`'s accumulator can reach on any input, and the bits that a two's complement
  * integer needs to hold it. */
 RUNG_API rung_status rung_program_bound(const rung_program *program, int index, int64_t *magnitude, int *bits);
@@ -53,7 +58,8 @@ typedef void rung_program_watch(void *context, int index, rung_dtype type, const
 RUNG_API rung_status rung_program_trace(const rung_program *program, const void *input, int32_t *logits, int64_t count,
                                         void *scratch, rung_program_watch *watch, void *context);
 
-/* Share of the dataset's examples whose largest logit is their label's (the first on a tie). */
+/* Datasets of f32 inputs are quantized by rung_program_quantize first.
+ * Share of the dataset's examples whose largest logit is their label's (the first on a tie). */
 RUNG_API rung_status rung_program_evaluate(const rung_program *program, const rung_dataset *dataset,
                                            rung_metrics *metrics);
 

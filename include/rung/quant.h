@@ -190,6 +190,8 @@ typedef struct rung_integer_layer {
 /* RUNG_ERROR_ARGUMENT where the node is no quantized linear layer; RUNG_ERROR_STATE before its first replay. */
 RUNG_API rung_status rung_integer_layer_view(const rung_node *node, rung_integer_layer *layer);
 
+/* Whether the node is a rung_quantize_node. */
+RUNG_API bool rung_node_is_quantize(const rung_node *node);
 /* Whether the node hands its input's integers on, as reshape and dropout outside training do. */
 RUNG_API bool rung_node_passes_integers(const rung_node *node);
 

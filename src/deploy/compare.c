@@ -9,6 +9,7 @@ typedef struct comparison {
   const rung_program *program;
   rung_model *model;
   rung_form form;
+  const char *input; /* the dataset's, in integers */
   const rung_node *
       *node; /* [layers]: what stands for each layer's output in the graph of that form; NULL: not compared */
   rung_agreement *agreement;
@@ -89,29 +90,15 @@ static rung_status compare_form(comparison *at, const rung_dataset *dataset, int
     int64_t count = dataset->count - first < batch ? dataset->count - first : batch;
     status = rung_graph_replay(graph, &(rung_replay_options){.count = count, .first = first});
     if (status == RUNG_OK)
-      status = rung_program_trace(at->program, (const char *)dataset->inputs.data + first * inputs, logits, count,
-                                  scratch, compare_layer, at);
+      status = rung_program_trace(at->program, at->input + first * inputs, logits, count, scratch, compare_layer, at);
     if (status != RUNG_OK) return status;
   }
-  return RUNG_OK;
-}
-
-static rung_status check_inputs(const rung_program *program, const rung_dataset *dataset) {
-  const rung_integer_layer *first = &program->layer[0].integers;
-  if (dataset->inputs.type != first->input_type)
-    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: inputs are %s, the program takes %s", dataset->name,
-                     rung_dtype_name(dataset->inputs.type), rung_dtype_name(first->input_type));
-  if (rung_tensor_count(&dataset->inputs) / dataset->count != first->in)
-    return rung_fail(RUNG_ERROR_SHAPE, "%s: an example has %lld values, the program takes %lld", dataset->name,
-                     (long long)(rung_tensor_count(&dataset->inputs) / dataset->count), (long long)first->in);
   return RUNG_OK;
 }
 
 rung_status rung_program_compare(const rung_program *program, rung_model *model, const rung_dataset *dataset,
                                  rung_agreement *agreement) {
   *agreement = (rung_agreement){0};
-  rung_status status = check_inputs(program, dataset);
-  if (status != RUNG_OK) return status;
   int64_t batch = rung_graph_batch(rung_model_graph(model)), out = program->layer[program->count - 1].integers.out;
   rung_arena *arena = rung_arena_new();
   if (!arena) return RUNG_ERROR_MEMORY;
@@ -119,12 +106,15 @@ rung_status rung_program_compare(const rung_program *program, rung_model *model,
   at.node = rung_arena_array(arena, (size_t)program->count, sizeof *at.node);
   int32_t *logits = rung_arena_array(arena, (size_t)(batch * out), sizeof *logits);
   void *scratch = rung_arena_allocate(arena, rung_program_scratch(program, batch));
+  void *owned = NULL;
+  at.input = at.node && logits && scratch ? program_inputs(program, dataset, &owned) : NULL;
   rung_form before = rung_model_form(model);
-  status = at.node && logits && scratch ? RUNG_OK : RUNG_ERROR_MEMORY;
+  rung_status status = at.input ? RUNG_OK : rung_error_status();
   for (rung_form form = RUNG_FORM_INTEGER; form <= RUNG_FORM_SIMULATED && status == RUNG_OK; form++) {
     at.form = form;
     status = compare_form(&at, dataset, logits, scratch);
   }
+  rung_release(owned);
   rung_arena_free(arena);
   rung_model_use(model, before);
   return status;
@@ -132,14 +122,13 @@ rung_status rung_program_compare(const rung_program *program, rung_model *model,
 
 rung_status rung_program_evaluate(const rung_program *program, const rung_dataset *dataset, rung_metrics *metrics) {
   *metrics = (rung_metrics){0};
-  rung_status status = check_inputs(program, dataset);
-  if (status == RUNG_OK && !dataset->labels)
-    status = rung_fail(RUNG_ERROR_ARGUMENT, "%s: has no labels to evaluate against", dataset->name);
-  if (status != RUNG_OK) return status;
+  if (!dataset->labels) return rung_fail(RUNG_ERROR_ARGUMENT, "%s: has no labels to evaluate against", dataset->name);
+  void *owned;
+  const void *input = program_inputs(program, dataset, &owned);
+  if (!input) return rung_error_status();
   int64_t out = program->layer[program->count - 1].integers.out, correct = 0;
   int32_t *logits = rung_allocate((size_t)(dataset->count * out) * sizeof *logits);
-  if (!logits) return RUNG_ERROR_MEMORY;
-  status = rung_run(program, dataset->inputs.data, logits, dataset->count);
+  rung_status status = logits ? rung_run(program, input, logits, dataset->count) : RUNG_ERROR_MEMORY;
   for (int64_t i = 0; i < dataset->count && status == RUNG_OK; i++) {
     int64_t best = 0;
     for (int64_t j = 1; j < out; j++)
@@ -147,6 +136,7 @@ rung_status rung_program_evaluate(const rung_program *program, const rung_datase
     correct += best == dataset->labels[i];
   }
   rung_release(logits);
+  rung_release(owned);
   *metrics = (rung_metrics){.accuracy = (double)correct / (double)dataset->count, .examples = dataset->count};
   return status;
 }

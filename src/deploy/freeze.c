@@ -142,6 +142,11 @@ static rung_status freeze_nodes(rung_program *program, rung_graph *graph) {
       if (!at) at = node;
       continue;
     }
+    if (node->input[0] == at && rung_node_is_input(at) && rung_node_is_quantize(node)) {
+      program->real_inputs = true;
+      at = node;
+      continue;
+    }
     rung_integer_layer unused;
     bool layer = rung_integer_layer_view(node, &unused) == RUNG_OK;
     if (node->input[0] != at || !(layer || rung_node_passes_integers(node))) return refuse(node);

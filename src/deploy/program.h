@@ -16,7 +16,12 @@ struct rung_program {
   rung_arena *arena;
   int count;
   program_layer *layer;
-  int64_t widest; /* integers an example, of the widest layer but the last */
+  bool real_inputs; /* the model's inputs are f32, quantized before the first layer */
+  int64_t widest;   /* integers an example, of the widest layer but the last */
 };
+
+/* The dataset's inputs as the program takes them: its own where they are integers; else quantized, in memory that
+ * *owned then points to (rung_release it). NULL with a message if they do not fit the program. */
+const void *program_inputs(const rung_program *program, const rung_dataset *dataset, void **owned);
 
 #endif

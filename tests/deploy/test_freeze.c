@@ -51,16 +51,28 @@ static rung_parameter parameter_named(const rung_model *model, const char *name)
 }
 
 /* Real inputs would need a quantize in front, which is no integer operation. */
-START_TEST(real_inputs_are_refused) {
+START_TEST(real_inputs_are_quantized_before_the_program) {
   pictures data = pictures_load(64, 64);
   float *reals = malloc(64 * 784 * sizeof *reals);
   for (int i = 0; i < 64 * 784; i++) reals[i] = (float)((const uint8_t *)data.train->inputs.data)[i] / 255;
   const rung_tensor inputs = {.shape = RUNG_SHAPE(64, 784), .data = reals};
   rung_dataset *real = rung_dataset_new("real", &inputs, data.train->labels, 10, NULL);
   rung_model *model = calibrated(NETWORK_RELU, real, &usual);
-  expect_refusal(model, "freeze: 'quantize.");
-  rung_metrics metrics;
-  expect_ok(rung_evaluate(model, real, &metrics));
+  rung_program *program = freeze(model);
+  rung_metrics metrics, evaluation;
+  expect_ok(rung_evaluate(model, real, &evaluation));
+  expect_ok(rung_program_evaluate(program, real, &metrics));
+  ck_assert(metrics.accuracy == evaluation.accuracy);
+  rung_agreement agreement;
+  expect_ok(rung_program_compare(program, model, real, &agreement));
+  ck_assert_int_eq(agreement.differ_evaluation, 0);
+  ck_assert_int_gt(agreement.activations, 0);
+  uint8_t q[784];
+  reals[5] = NAN;
+  ck_assert_int_eq(rung_program_quantize(program, reals, q, 1), RUNG_ERROR_NUMERIC);
+  ck_assert_str_eq(rung_error(), "quantize: example 0 holds a NaN");
+  ck_assert_int_eq(rung_program_quantize(program, reals + 784, q, 1), RUNG_OK);
+  rung_program_free(program);
   rung_model_free(model);
   rung_dataset_free(real);
   free(reals);
@@ -298,7 +310,7 @@ START_TEST(programs_are_described) {
 END_TEST
 
 TEST_MAIN(CASE(an_uncalibrated_model_is_refused), CASES(an_operation_without_an_integer_form_is_named, 3),
-          CASE(real_inputs_are_refused), CASES(what_is_no_number_is_refused, 2),
+          CASE(real_inputs_are_quantized_before_the_program), CASES(what_is_no_number_is_refused, 2),
           CASE(a_multiplier_out_of_range_is_refused), CASE(the_widest_sum_is_reached),
           CASES(a_sum_that_could_overflow_is_refused, 5), CASES(real_sums_stay_within_the_bound, 4),
           CASE(a_program_outlives_its_model), CASE(freezing_leaves_the_model_as_it_is),

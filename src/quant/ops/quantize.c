@@ -85,6 +85,10 @@ rung_node *rung_quantize_node(rung_node *x, rung_quantizer *quantizer, rung_rang
   return rung_record(&quantize_op, &x, &attributes, sizeof attributes);
 }
 
+bool rung_node_is_quantize(const rung_node *node) {
+  return node->op == &quantize_op;
+}
+
 /* ---- dequantize ------------------------------------------------------------------------------------------------- */
 
 static rung_status infer_dequantize(rung_node *node) {

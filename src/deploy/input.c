@@ -1,0 +1,45 @@
+/* Where data enters a program: integers as they are, reals by eq. 2. */
+#include "program.h"
+
+rung_status rung_program_quantize(const rung_program *program, const float *x, void *q, int64_t count) {
+  const rung_integer_layer *first = &program->layer[0].integers;
+  const rung_kernels *kernels = rung_kernels_active();
+  const float inverse = 1 / first->input_scale;
+  for (int64_t i = 0; i < count; i++) {
+    float least, most;
+    bool has_nan;
+    kernels->min_max(x + i * first->in, first->in, &least, &most, &has_nan);
+    if (has_nan) return rung_fail(RUNG_ERROR_NUMERIC, "quantize: example %lld holds a NaN", (long long)i);
+    if (first->input_type == RUNG_I8)
+      kernels->quantize_i8((int8_t *)q + i * first->in, x + i * first->in, first->in, inverse, first->input_zero_point,
+                           first->input_qmin, first->input_qmax);
+    else
+      kernels->quantize_u8((uint8_t *)q + i * first->in, x + i * first->in, first->in, inverse, first->input_zero_point,
+                           first->input_qmin, first->input_qmax);
+  }
+  return RUNG_OK;
+}
+
+static rung_status check_inputs(const rung_program *program, const rung_dataset *dataset) {
+  const rung_integer_layer *first = &program->layer[0].integers;
+  if (dataset->inputs.type != first->input_type && !(dataset->inputs.type == RUNG_F32 && program->real_inputs))
+    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: inputs are %s, the program takes %s", dataset->name,
+                     rung_dtype_name(dataset->inputs.type), rung_dtype_name(first->input_type));
+  int64_t have = rung_tensor_count(&dataset->inputs) / dataset->count;
+  if (have != first->in)
+    return rung_fail(RUNG_ERROR_SHAPE, "%s: an example has %lld values, the program takes %lld", dataset->name,
+                     (long long)have, (long long)first->in);
+  return RUNG_OK;
+}
+
+const void *program_inputs(const rung_program *program, const rung_dataset *dataset, void **owned) {
+  *owned = NULL;
+  if (check_inputs(program, dataset) != RUNG_OK) return NULL;
+  if (dataset->inputs.type != RUNG_F32) return dataset->inputs.data;
+  *owned = rung_allocate((size_t)rung_tensor_count(&dataset->inputs));
+  if (!*owned) return NULL;
+  if (rung_program_quantize(program, dataset->inputs.data, *owned, dataset->count) == RUNG_OK) return *owned;
+  rung_release(*owned);
+  *owned = NULL;
+  return NULL;
+}
