@@ -12,6 +12,7 @@ typedef enum variant {
   FROZEN_BEFORE,  /* by the user, who left it as it was trained */
   NO_BIAS,        /* nowhere to put the shift */
   NO_BIAS_FROZEN, /* ... nor, being frozen, is it the identity */
+  NO_BIAS_SHIFT,  /* ... though it divides by what it multiplies by */
   READ_TWICE,     /* the linear layer's value is wanted as it is, too */
   SHARED_WEIGHT,  /* another layer has the same weight */
   BEHIND_RELU,    /* no linear layer before it */
@@ -38,7 +39,7 @@ static net make(variant kind) {
   rung_node *w = parameter(made.graph, "w", RUNG_SHAPE(OUT, IN), 0, 0.5f), *made_weight = w;
   rung_node *b = parameter(made.graph, "b", RUNG_SHAPE(OUT), 0, 0.5f);
   if (kind == MADE_WEIGHT) made_weight = rung_relu(w);
-  made.linear = rung_linear_with(made.x, made_weight, kind == NO_BIAS || kind == NO_BIAS_FROZEN ? NULL : b);
+  made.linear = rung_linear_with(made.x, made_weight, kind >= NO_BIAS && kind <= NO_BIAS_SHIFT ? NULL : b);
   rung_node *before = kind == BEHIND_RELU ? rung_relu(made.linear) : made.linear;
   rung_node *scale = parameter(made.graph, "scale", RUNG_SHAPE(OUT), 0, 1);
   rung_node *shift = parameter(made.graph, "shift", RUNG_SHAPE(OUT), 0.3f, 1);
@@ -46,7 +47,9 @@ static net make(variant kind) {
   rung_node *variance = parameter(made.graph, "variance", RUNG_SHAPE(OUT), 1, 0);
   for (int j = 0; j < OUT; j++) ((float *)variance->value.data)[j] = 0.01f + 0.3f * (float)j;
   made.norm = rung_batch_norm_with(before, scale, shift, mean, variance, 0.1f, 1e-5f);
-  if (kind == FROZEN_BEFORE || kind == NO_BIAS_FROZEN) {
+  for (int j = 0; j < OUT && kind == NO_BIAS_SHIFT; j++)
+    ((float *)scale->value.data)[j] = sqrtf(((float *)variance->value.data)[j] + 1e-5f);
+  if (kind == FROZEN_BEFORE || kind == NO_BIAS_FROZEN || kind == NO_BIAS_SHIFT) {
     rung_node_set_trainable(scale, false);
     rung_node_set_trainable(shift, false);
   }

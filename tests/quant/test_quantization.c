@@ -333,6 +333,28 @@ START_TEST(quantizers_are_shared) {
 }
 END_TEST
 
+/* What f32 reads of a layer in integers is on its grid in the simulation as well. */
+START_TEST(f32_readers_see_the_grid) {
+  net made = make(&networks[11]); /* h + linear(h) */
+  rung_quantization *quantization = quantize(&made, &(rung_scheme){.activation_bits = 3});
+  replay_all(quantization);
+  const rung_node *h[2];
+  for (int a = 0; a < 2; a++) {
+    rung_graph *graph = rung_quantization_graph(quantization, (rung_arithmetic)a);
+    for (int i = 0; i < rung_graph_node_count(graph); i++)
+      if (strcmp(rung_graph_node(graph, i)->op->name, "add") == 0) h[a] = rung_graph_node(graph, i)->input[0];
+  }
+  const float step = rung_quantization_quantizer(quantization, 0)->scale, *integer = h[0]->value.data;
+  const float *simulated = h[1]->value.data;
+  for (int i = 0; i < BATCH * HIDDEN; i++) {
+    float steps = (integer[i] - simulated[i]) / step;
+    ENSURE(fabsf(steps) < 1e-4f || fabsf(fabsf(steps) - 1) < 1e-4f);
+  }
+  rung_quantization_free(quantization);
+  rung_graph_free(made.graph);
+}
+END_TEST
+
 /* ---- Dropout on integers ---------------------------------------------------------------------------------------- */
 
 /* In training a share p of the integers is the zero point, the others are as they were, and the scale holds 1/(1-p).
@@ -389,5 +411,5 @@ START_TEST(what_cannot_be_quantized_is_refused) {
 END_TEST
 
 TEST_MAIN(CASES(networks_become, LENGTH(networks)), CASES(all_forms_agree, LENGTH(networks)),
-          CASES(both_graphs_train, 2 * LENGTH(networks)), CASE(quantizers_are_shared),
+          CASES(both_graphs_train, 2 * LENGTH(networks)), CASE(quantizers_are_shared), CASE(f32_readers_see_the_grid),
           CASE(dropout_keeps_or_zeroes_integers), CASE(what_cannot_be_quantized_is_refused))
