@@ -115,6 +115,7 @@ START_TEST(calibration_sees_the_first_examples) {
   expect_observed(model, 3);
   calibrate(other, head, 0);
   ck_assert_double_eq(loss_of(model, p->data), loss_of(other, p->data));
+  ck_assert(loss_of(model, p->data) != all);
   calibrate(model, p->data, 1);
   expect_observed(model, 1);
   rung_dataset_free(head);
@@ -195,6 +196,24 @@ END_TEST
 
 /* ---- Training on ------------------------------------------------------------------------------------------------ */
 
+/* off -> calibrate -> train: seven batches observed, then seven more in an epoch; evaluating observes none. */
+START_TEST(training_observes_each_step) {
+  problem *p = problem_new(RUNG_U8, 103, 1);
+  rung_model *model = perceptron(1, 1);
+  problem_bring(model, p->data, &problem_forms[1 + _i]);
+  const rung_quantizer *first = rung_quantization_quantizer(rung_model_quantization(model), 0);
+  ck_assert_int_eq(first->state, RUNG_QUANTIZER_CALIBRATE);
+  expect_observed(model, 7);
+  ck_assert_int_eq(rung_fit(model, p->data, NULL), RUNG_OK);
+  ck_assert_int_eq(first->state, RUNG_QUANTIZER_TRAIN);
+  expect_observed(model, 14);
+  loss_of(model, p->data);
+  expect_observed(model, 14);
+  rung_model_free(model);
+  problem_free(p);
+}
+END_TEST
+
 /* At few bits, rounding alone ruins what training with the integers in the loop mends. */
 START_TEST(training_with_the_integers_mends_what_rounding_broke) {
   problem *p = problem_new(RUNG_U8, 103, 1);
@@ -214,5 +233,5 @@ TEST_MAIN(CASE(calls_in_the_wrong_order_are_refused), CASE(forms_stand_side_by_s
           CASES(forms_share_their_weights, 3), CASE(calibration_sees_the_first_examples),
           CASE(calibration_changes_no_weight), CASE(a_failed_calibration_leaves_none),
           CASES(a_model_calibrated_on_one_type_refuses_another, FORMS - 1),
-          CASE(a_scheme_out_of_range_is_refused_and_changes_nothing),
+          CASE(a_scheme_out_of_range_is_refused_and_changes_nothing), CASES(training_observes_each_step, FORMS - 1),
           CASE(training_with_the_integers_mends_what_rounding_broke))
