@@ -116,9 +116,9 @@ int main(int argc, char **argv) {
   results[2].seconds_per_epoch = seconds;
 
   uint64_t hash = rung_model_hash(model);
-  if (options.save) check(rung_model_save(model, options.save) == RUNG_OK);
   report_table(&options, results, hash);
   bool written = !options.json || report_json(&options, results, hash);
+  if (options.save) check(rung_model_save(model, options.save) == RUNG_OK);
 
   rung_model_free(model);
   rung_dataset_free(validation);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char usage[] = "usage: mnist_mlp [options]\n"
                             "  --data NAME       mnist, fashion-mnist, or a folder with the four IDX files  (mnist)\n"
@@ -50,6 +51,15 @@ static float rate(const char *name, const char *text) {
   float value = strtof(text, &end);
   if (end == text || *end || !(value > 0 && value <= 10)) fail("--%s '%s': expected a number in (0, 10]", name, text);
   return value;
+}
+
+/* Told before hours of training, not after: the folder that FILE is to be in is there and can be written. */
+static void writable(const char *name, const char *file) {
+  char folder[4096];
+  if (snprintf(folder, sizeof folder, "%s", file) >= (int)sizeof folder) fail("--%s: a path of over 4095 bytes", name);
+  char *slash = strrchr(folder, '/');
+  if (slash) slash[slash == folder] = '\0';
+  if (access(slash ? folder : ".", W_OK) != 0) fail("--%s '%s': cannot be written", name, file);
 }
 
 static void hidden(const char *text, settings *options) {
@@ -125,6 +135,8 @@ settings options_read(int argc, char **argv) {
   }
   if (optind < argc) fail("'%s': expected only options (--help lists them)", argv[optind]);
   if (rung_scheme_parse_bits(options.bits, &options.scheme) != RUNG_OK) fail("--bits: %s", rung_error());
+  if (options.save) writable("save", options.save);
+  if (options.json) writable("json", options.json);
   bool low = options.scheme.weight_bits < 8 || options.scheme.activation_bits < 8;
   if (options.qat_rate == 0) options.qat_rate = low ? 1e-3f : 2e-4f;
   return options;

@@ -114,7 +114,7 @@ static void json_write(FILE *file, const settings *options, const outcome result
 bool report_json(const settings *options, const outcome results[3], uint64_t hash) {
   char temporary[4096];
   FILE *file = NULL;
-  if (snprintf(temporary, sizeof temporary, "%s.tmp", options->json) < (int)sizeof temporary)
+  if (snprintf(temporary, sizeof temporary, "%s.%ld.tmp", options->json, (long)getpid()) < (int)sizeof temporary)
     file = fopen(temporary, "w");
   bool ok = file != NULL;
   if (ok) {

@@ -49,6 +49,11 @@ static rung_status check_layer(const program_layer *layer) {
   if (layer->bound > INT32_MAX)
     return rung_fail(RUNG_ERROR_NUMERIC, "freeze: %s: an accumulator could reach %lld, more than an int32 holds",
                      layer->name, (long long)layer->bound);
+  for (int64_t j = 0; j < integers->out && !integers->group; j++)
+    if (integers->bias[j] >= 1 << 30 || integers->bias[j] <= -(1 << 30))
+      return rung_fail(RUNG_ERROR_NUMERIC,
+                       "freeze: %s: the bias of output channel %lld is too large beside its weights for an int32",
+                       layer->name, (long long)j);
   if (integers->group && grouped_sum_share(integers, layer->bound) >= 1)
     return rung_fail(RUNG_ERROR_NUMERIC, "freeze: %s: the sum over groups could exceed an int64", layer->name);
   for (int64_t i = 0; i < integers->out * integers->groups; i++) {

@@ -144,6 +144,19 @@ START_TEST(the_widest_sum_is_reached) {
 }
 END_TEST
 
+/* A channel of tiny weights leaves no room for its bias at s_x s_w in an int32. */
+START_TEST(a_bias_that_does_not_fit_is_refused) {
+  rung_dataset *dataset;
+  rung_model *model = wide_model(4, 1, &dataset);
+  rung_parameter weight = parameter_named(model, "wide.weight");
+  for (int i = 0; i < 4; i++) weight.value[i] *= 1e-9f;
+  rung_model_touch(model);
+  expect_refusal(model, "freeze: wide.weight: the bias of output channel 0 is too large");
+  rung_model_free(model);
+  rung_dataset_free(dataset);
+}
+END_TEST
+
 /* One more input, far more of them, or room taken by a bias. */
 START_TEST(a_sum_that_could_overflow_is_refused) {
   static const struct {
@@ -310,8 +323,8 @@ START_TEST(programs_are_described) {
 END_TEST
 
 TEST_MAIN(CASE(an_uncalibrated_model_is_refused), CASES(an_operation_without_an_integer_form_is_named, 3),
-          CASE(real_inputs_are_quantized_before_the_program), CASES(what_is_no_number_is_refused, 2),
-          CASE(a_multiplier_out_of_range_is_refused), CASE(the_widest_sum_is_reached),
-          CASES(a_sum_that_could_overflow_is_refused, 5), CASES(real_sums_stay_within_the_bound, 4),
-          CASE(a_program_outlives_its_model), CASE(freezing_leaves_the_model_as_it_is),
-          CASES(programs_are_described, 5))
+          CASE(a_bias_that_does_not_fit_is_refused), CASE(real_inputs_are_quantized_before_the_program),
+          CASES(what_is_no_number_is_refused, 2), CASE(a_multiplier_out_of_range_is_refused),
+          CASE(the_widest_sum_is_reached), CASES(a_sum_that_could_overflow_is_refused, 5),
+          CASES(real_sums_stay_within_the_bound, 4), CASE(a_program_outlives_its_model),
+          CASE(freezing_leaves_the_model_as_it_is), CASES(programs_are_described, 5))
