@@ -60,7 +60,7 @@ totals() {
     /^\t<testcase .*status="run"/ { passed++ }
     /^\t\t<skipped message="SKIP_RETURN_CODE/ { skip = 1; skipped++ }
     /^\t<\/testcase>/ && skip { print "skipped: " name ": " reason }
-    { gsub(/<[^>]*>/, ""); gsub(/&lt;/, "<"); gsub(/&gt;/, ">"); gsub(/&quot;/, "\""); gsub(/&amp;/, "\\&") }
+    { gsub(/<[^>]*>|^[ \t]+/, ""); gsub(/&lt;/, "<"); gsub(/&gt;/, ">"); gsub(/&quot;/, "\""); gsub(/&amp;/, "\\&") }
     /[^ \t]/ { reason = $0 }
     END { printf "%d passed, %d failed, %d skipped\n", passed, count - passed - skipped, skipped }' "$@"
 }

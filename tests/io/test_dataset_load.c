@@ -41,7 +41,7 @@ static void refuse(const char *name, const char *says) {
 /* Facts of MNIST: its first labels, its classes' counts (numpy's), and a row of its first picture. */
 static void expect_sample(rung_split split, int64_t count, int64_t sum, const int first[10], const int histogram[10]) {
   rung_dataset *dataset = rung_dataset_load(SAMPLE, split);
-  if (dataset == NULL && strstr(rung_error(), "no zlib")) exit(77);
+  if (dataset == NULL && strstr(rung_error(), "no zlib")) test_skip("no zlib");
   ck_assert_msg(dataset != NULL, "%s", rung_error());
   ck_assert(dataset->count == count && dataset->classes == 10 && dataset->targets.data == NULL);
   ck_assert(dataset->inputs.type == RUNG_U8 && rung_shape_equal(&dataset->inputs.shape, &RUNG_SHAPE(count, 28, 28)));
@@ -98,7 +98,7 @@ START_TEST(searches_rung_data_before_the_working_folder) {
 END_TEST
 
 START_TEST(tells_how_to_get_what_is_missing) {
-  if (access("/usr/share/datasets/mnist", F_OK) == 0) exit(77);
+  if (access("/usr/share/datasets/mnist", F_OK) == 0) test_skip("the system has a MNIST of its own");
   write_set("empty/other", 1, 1);
   ck_assert_int_eq(chdir(scratch_path("empty")), 0);
   unsetenv("RUNG_DATA");
