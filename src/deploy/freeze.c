@@ -121,10 +121,11 @@ static rung_status freeze_layer(rung_program *program, const rung_node *node) {
 }
 
 static rung_status refuse(const rung_node *node) {
-  return rung_fail(RUNG_ERROR_UNSUPPORTED,
-                   "freeze: '%s' has no integer form; integer programs are chains of linear layers with ReLU, ReLU6, "
-                   "reshape and dropout",
-                   node->name);
+  return rung_fail(
+      RUNG_ERROR_UNSUPPORTED,
+      "freeze: '%s' has no integer form where it stands; a program is a chain of linear layers, each with at "
+      "most a batch norm and a ReLU or ReLU6 behind it, then reshapes and dropouts",
+      node->name);
 }
 
 /* Behind the logits only what makes a loss of them may stand. */
@@ -132,7 +133,8 @@ static rung_status check_end(rung_graph *graph, const rung_node *logits) {
   int last = rung_graph_node_count(graph) - 1;
   for (int i = logits->index + 1; i < last; i++) {
     const rung_node *node = rung_graph_node(graph, i);
-    if (!rung_node_is_input(node) && node->input[0] != logits) return refuse(node);
+    bool leaf = rung_node_is_input(node) || rung_node_is_parameter(node);
+    if (!leaf && node->input[0] != logits) return refuse(node);
   }
   return RUNG_OK;
 }
@@ -164,6 +166,7 @@ static rung_status freeze_nodes(rung_program *program, rung_graph *graph) {
 }
 
 rung_program *rung_freeze(rung_model *model) {
+  if (rung_model_status(model) != RUNG_OK) return NULL;
   rung_quantization *quantization = rung_model_quantization(model);
   if (!quantization) {
     rung_fail(RUNG_ERROR_STATE, "freeze: the model is not calibrated; call rung_quantize and rung_calibrate first");

@@ -29,6 +29,11 @@ static rung_status check_inputs(const rung_program *program, const rung_dataset 
   if (have != first->in)
     return rung_fail(RUNG_ERROR_SHAPE, "%s: an example has %lld values, the program takes %lld", dataset->name,
                      (long long)have, (long long)first->in);
+  if (dataset->inputs.type != RUNG_F32 &&
+      (dataset->inputs.scale != first->input_scale || dataset->inputs.zero_point != first->input_zero_point))
+    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: inputs have scale %g and zero point %d, the program takes %g and %d",
+                     dataset->name, (double)dataset->inputs.scale, dataset->inputs.zero_point,
+                     (double)first->input_scale, first->input_zero_point);
   return RUNG_OK;
 }
 

@@ -52,7 +52,14 @@ rung_node *rung_loss_squared_error(rung_node *prediction) {
   return rung_squared_error(prediction, rung_graph_input(prediction->graph, "target", example));
 }
 
+/* What could not be made has left its reason, which is told again. */
+static rung_status missing(const char *what) {
+  return rung_fail(RUNG_ERROR_ARGUMENT, "model: %s; the last failure before: %s", what,
+                   *rung_error() ? rung_error() : "none");
+}
+
 rung_status rung_model_status(const rung_model *model) {
+  if (!model) return missing("it is NULL");
   return rung_graph_status(model->graph);
 }
 rung_graph *rung_model_graph(const rung_model *model) {
@@ -62,7 +69,7 @@ rung_form rung_model_form(const rung_model *model) {
   return model->form;
 }
 rung_quantization *rung_model_quantization(const rung_model *model) {
-  return model->quantization;
+  return model ? model->quantization : NULL;
 }
 
 /* ---- Parameters ------------------------------------------------------------------------------------------------- */
@@ -165,6 +172,8 @@ int64_t model_count_correct(const rung_tensor *scores, const int32_t *labels) {
 }
 
 rung_status rung_model_use(rung_model *model, rung_form form) {
+  rung_status status = rung_model_status(model);
+  if (status != RUNG_OK) return status;
   if (form != RUNG_FORM_FLOAT && !model->quantization)
     return rung_fail(RUNG_ERROR_STATE,
                      "model: not calibrated; a quantized form needs rung_quantize and rung_calibrate");
@@ -184,8 +193,22 @@ static rung_status check_loss(const rung_model *model) {
   return RUNG_OK;
 }
 
+/* The integers of the first layer are those of the data that was calibrated on; others would mean other numbers. */
+static rung_status check_calibrated(const rung_model *model, const rung_dataset *dataset) {
+  const rung_tensor *have = &dataset->inputs, *want = &model->inputs;
+  if (have->type != want->type)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: inputs are %s, the model was calibrated on %s", dataset->name,
+                     rung_dtype_name(have->type), rung_dtype_name(want->type));
+  if (have->type != RUNG_F32 && (have->scale != want->scale || have->zero_point != want->zero_point))
+    return rung_fail(RUNG_ERROR_ARGUMENT,
+                     "%s: inputs have scale %g and zero point %d, the model was calibrated on %g and %d", dataset->name,
+                     (double)have->scale, have->zero_point, (double)want->scale, want->zero_point);
+  return RUNG_OK;
+}
+
 static rung_status check_dataset(const rung_model *model, const rung_dataset *dataset) {
-  if (!dataset || dataset->count < 1) return rung_fail(RUNG_ERROR_ARGUMENT, "model: the dataset is empty");
+  if (!dataset) return missing("the dataset is empty (NULL)");
+  if (dataset->count < 1) return rung_fail(RUNG_ERROR_ARGUMENT, "model: the dataset is empty");
   const rung_tensor *labels = model_labels(model);
   if (labels && !dataset->labels)
     return rung_fail(RUNG_ERROR_ARGUMENT, "%s: has targets, the model's loss wants labels", dataset->name);
@@ -195,9 +218,7 @@ static rung_status check_dataset(const rung_model *model, const rung_dataset *da
   if (labels && dataset->classes > scores)
     return rung_fail(RUNG_ERROR_SHAPE, "%s: has %d classes, the model gives %lld scores", dataset->name,
                      dataset->classes, (long long)scores);
-  if (model->form != RUNG_FORM_FLOAT && dataset->inputs.type != model->input_type)
-    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: inputs are %s, the model was calibrated on %s", dataset->name,
-                     rung_dtype_name(dataset->inputs.type), rung_dtype_name(model->input_type));
+  if (model->form != RUNG_FORM_FLOAT) return check_calibrated(model, dataset);
   return RUNG_OK;
 }
 

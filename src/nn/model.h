@@ -12,7 +12,7 @@ struct rung_model {
   bool has_scheme;
   rung_scheme scheme;
   rung_quantization *quantization; /* NULL until calibrated */
-  rung_dtype input_type;           /* that it was calibrated with */
+  rung_tensor inputs;              /* what it was calibrated with: type, scale and zero point */
   rung_form form;
 };
 

@@ -2,6 +2,8 @@
 #include "model.h"
 
 rung_status rung_quantize(rung_model *model, const rung_scheme *scheme) {
+  const rung_scheme defaults = {0};
+  if (!scheme) scheme = &defaults;
   rung_status status = rung_model_status(model);
   if (status == RUNG_OK) status = rung_scheme_check(scheme);
   if (status != RUNG_OK) return status;
@@ -25,9 +27,12 @@ static rung_status observe_dataset(rung_model *model, rung_graph *graph, int64_t
 }
 
 rung_status rung_calibrate(rung_model *model, const rung_dataset *dataset, int64_t examples) {
+  rung_status status = rung_model_status(model);
+  if (status != RUNG_OK) return status;
   if (!model->has_scheme) return rung_fail(RUNG_ERROR_STATE, "calibrate: the model has no scheme; call rung_quantize");
-  if (examples < 0) return rung_fail(RUNG_ERROR_ARGUMENT, "calibrate: %lld examples", (long long)examples);
-  rung_status status = rung_model_check_finite(model);
+  if (examples < 0)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "calibrate: %lld examples, expected 0 (all) or more", (long long)examples);
+  status = rung_model_check_finite(model);
   if (status != RUNG_OK) return status;
   rung_quantization_free(model->quantization);
   model->quantization = NULL;
@@ -37,7 +42,7 @@ rung_status rung_calibrate(rung_model *model, const rung_dataset *dataset, int64
   if (status != RUNG_OK) return status;
   model->quantization = rung_quantization_new(graph, &model->scheme);
   if (!model->quantization) return rung_error_status();
-  model->input_type = dataset->inputs.type;
+  model->inputs = dataset->inputs;
   if (examples == 0 || examples > dataset->count) examples = dataset->count;
   status = observe_dataset(model, graph, examples);
   if (status == RUNG_OK) return rung_model_use(model, RUNG_FORM_INTEGER);

@@ -72,7 +72,14 @@ static void multiplier_or_limit(double m, int32_t *multiplier, int32_t *shift) {
   if (rung_multiplier_from_real(m, multiplier, shift) != RUNG_OK) *multiplier = 0, *shift = 1;
 }
 
+/* A channel of zeros has any scale; one at which its bias takes 24 bits keeps the bias. */
+static void rescale_zeros(integer_weights *weights, int64_t j, float bias, const integer_scales *scales) {
+  float fitting = fabsf(bias) / scales->input * 0x1p-24f;
+  weights->scale[j] = fitting >= 0x1p-126f && fitting <= 0x1p100f ? fitting : 1;
+}
+
 static void scale_channel(integer_weights *weights, int64_t j, float bias, const integer_scales *scales) {
+  if (weights->granularity == RUNG_PER_CHANNEL && weights->magnitude[j] == 0) rescale_zeros(weights, j, bias, scales);
   double scale = (double)scales->input * weights->scale[j];
   double folded = rint(bias / scale) - (double)scales->input_zero_point * weights->sum[j]; /* eq. 11, 12 */
   weights->bias[j] = (int32_t)clamp(folded, 0x1p30);
@@ -83,8 +90,10 @@ static void scale_channel(integer_weights *weights, int64_t j, float bias, const
 static void scale_grouped_channel(integer_weights *weights, int64_t j, float bias, const integer_scales *scales) {
   int64_t groups = weights->groups;
   const float *scale = weights->scale + j * groups;
-  float largest = scale[0];
-  for (int64_t g = 1; g < groups; g++) largest = scale[g] > largest ? scale[g] : largest;
+  float largest = 0; /* of the groups that are not all zeros; those have no say */
+  for (int64_t g = 0; g < groups; g++)
+    if (weights->magnitude[j * groups + g] && scale[g] > largest) largest = scale[g];
+  if (largest == 0) largest = scales->output / scales->input;
   int32_t unused;
   multiplier_or_limit((double)scales->input * largest / scales->output, &unused, &weights->shift[j]);
   for (int64_t g = 0; g < groups; g++) {
@@ -116,11 +125,12 @@ float integer_weights_logit_scale(const integer_weights *weights, float input_sc
     int64_t magnitude = 0;
     for (int64_t i = j * weights->groups; i < (j + 1) * weights->groups; i++) {
       magnitude += weights->magnitude[i];
-      largest = weights->scale[i] > largest ? weights->scale[i] : largest;
+      if (weights->magnitude[i] && weights->scale[i] > largest) largest = weights->scale[i];
     }
     magnitude *= input_magnitude;
     bound = magnitude > bound ? magnitude : bound;
   }
+  if (largest == 0) largest = 1;
   int bits = 0;
   while (bits < 8 && bound << (bits + 1) < (int64_t)1 << 30) bits++;
   return ldexpf(input_scale * largest, -bits);

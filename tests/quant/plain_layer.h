@@ -67,6 +67,16 @@ static inline void plain_weights(plain_layer *plain, const layer_case *at, const
   }
 }
 
+/* A channel of zeros has the scale at which its bias takes 24 bits. */
+static inline void plain_zero_channels(plain_layer *plain, const float *b) {
+  for (int j = 0; j < PLAIN_OUT; j++) {
+    bool zeros = true;
+    for (int k = 0; k < PLAIN_IN; k++) zeros = zeros && plain->qw[j * PLAIN_IN + k] == 0;
+    float scale = b && b[j] != 0 ? ldexpf(fabsf(b[j]) / plain->sx, -24) : 1;
+    for (int k = 0; k < PLAIN_IN && zeros; k++) plain->sw[j * PLAIN_IN + k] = scale;
+  }
+}
+
 /* eq. 10 */
 static inline float plain_logit_scale(const plain_layer *plain, int32_t input_qmin, int32_t input_qmax) {
   int64_t reach = plain->zx - input_qmin > input_qmax - plain->zx ? plain->zx - input_qmin : input_qmax - plain->zx;
@@ -76,13 +86,13 @@ static inline float plain_logit_scale(const plain_layer *plain, int32_t input_qm
     int64_t sum = 0;
     for (int k = 0; k < PLAIN_IN; k++) {
       sum += abs(plain->qw[row * PLAIN_IN + k]);
-      largest = fmaxf(largest, plain->sw[row * PLAIN_IN + k]);
+      if (plain->qw[row * PLAIN_IN + k]) largest = fmaxf(largest, plain->sw[row * PLAIN_IN + k]);
     }
     if (sum * reach > bound) bound = sum * reach;
   }
   int e = 8;
   while (e > 0 && bound * (1 << e) >= 1 << 30) e--;
-  return plain->sx * largest / (float)(1 << e);
+  return plain->sx * (largest > 0 ? largest : 1) / (float)(1 << e);
 }
 
 /* eq. 7: m = M 2^-n. Returns M before it is made odd; (0, 1) stands for all that is below 2^-32. */
@@ -111,7 +121,9 @@ static inline int64_t plain_channel(const plain_layer *plain, const float *b, in
 /* eq. 9. The rounded sum's numerator decides what counts as positive; it has the sign of *real. */
 static inline int64_t plain_grouped_channel(const plain_layer *plain, const float *b, int i, int j, double *real) {
   float largest = 0;
-  for (int k = 0; k < PLAIN_IN; k++) largest = fmaxf(largest, plain->sw[j * PLAIN_IN + k]);
+  for (int k = 0; k < PLAIN_IN; k++)
+    if (plain->qw[j * PLAIN_IN + k]) largest = fmaxf(largest, plain->sw[j * PLAIN_IN + k]);
+  if (largest == 0) largest = plain->sy / plain->sx;
   int n;
   plain_multiplier((double)plain->sx * largest / plain->sy, &n);
   int64_t sum = b ? (int64_t)rint(ldexp((double)b[j] / plain->sy, n)) : 0;
@@ -133,6 +145,7 @@ static inline void plain_forward(plain_layer *plain, const layer_case *at, const
   for (int i = 0; i < PLAIN_BATCH * PLAIN_IN; i++)
     plain->qx[i] = plain_quantize(data->x[i], plain->sx, plain->zx, input_qmin, input_qmax);
   plain_weights(plain, at, data->w);
+  if (at->granularity == RUNG_PER_CHANNEL) plain_zero_channels(plain, at->no_bias ? NULL : data->b);
   bool logits = at->output.bits == 0;
   int64_t low = INT32_MIN, high = INT32_MAX;
   if (logits) {
