@@ -58,8 +58,7 @@ typedef void rung_program_watch(void *context, int index, rung_dtype type, const
 RUNG_API rung_status rung_program_trace(const rung_program *program, const void *input, int32_t *logits, int64_t count,
                                         void *scratch, rung_program_watch *watch, void *context);
 
-/* Datasets of f32 inputs are quantized by rung_program_quantize first.
- * Share of the dataset's examples whose largest logit is their label's (the first on a tie). */
+/* Share of the dataset's examples whose largest logit is their label's (the first on a tie). */
 RUNG_API rung_status rung_program_evaluate(const rung_program *program, const rung_dataset *dataset,
                                            rung_metrics *metrics);
 

@@ -33,7 +33,8 @@ typedef struct rung_model_options {
 RUNG_API rung_model *rung_model_new(const rung_model_options *options);
 RUNG_API void rung_model_free(rung_model *model);
 
-/* What an example is, [batch, shape...]. Then layers and operations (rung/autograd.h), then one loss, which ends it. */
+/* What an example is: `shape` without the batch, which comes in front. Then layers and operations (rung/autograd.h),
+ * then one loss, which ends it. */
 RUNG_API rung_node *rung_input(rung_model *model, const char *name, rung_shape shape);
 
 /* Layers: a node like those of rung/autograd.h with parameters of their own, "NAME.weight", "NAME.bias" ... */
@@ -148,7 +149,8 @@ typedef struct rung_fit_options {
 } rung_fit_options;
 
 /* Trains every trainable parameter on `dataset`, the last short batch included, in the model's present form. Memory is
- * planned before the first step. RUNG_ERROR_NUMERIC when the loss or a weight is not finite. */
+ * planned before the first step. RUNG_ERROR_NUMERIC when the loss or a weight is not finite; the
+ * weights are then what the last step left, so save them before trying a bold rate. */
 RUNG_API rung_status rung_fit(rung_model *model, const rung_dataset *dataset, const rung_fit_options *options);
 RUNG_API rung_status rung_evaluate(rung_model *model, const rung_dataset *dataset, rung_metrics *metrics);
 
