@@ -63,6 +63,7 @@ static inline vi vi_select(vi mask, vi a, vi b) {
  *   vf_max                    a > b ? a : b, so b where either is NaN or both are zeros; vf_min alike; vi_max, vi_min
  *   vi_interleave_low, _high  a0 b0 a1 b1, a2 b2 a3 b3 of each four lanes
  *   vi_load_quads             lanes 4q .. 4q+3 are the 16 bytes at row[4q] + offset
+ *   vi_transpose              VW rows of VW lanes become their columns
  *   vi_bits                   bit l is lane l of a mask
  *   vi_dot_pairs              acc + the sum of each lane's two products of int16
  *   vi_dot_bytes              with VNNI only: acc + the sum of four products of unsigned bytes of a, signed bytes of b
@@ -111,6 +112,29 @@ static inline vi vi_load_quads(const char *const *row, int64_t offset) {
   v = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i_u *)(row[4] + offset)), 1);
   v = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i_u *)(row[8] + offset)), 2);
   return (vi)_mm512_inserti32x4(v, _mm_loadu_si128((const __m128i_u *)(row[12] + offset)), 3);
+}
+static inline void vi_transpose(vi row[VW]) {
+  __m512i pair[VW], quad[VW]; /* in each 128 bits: two rows interleaved, then a column of four rows */
+  UNROLL for (int i = 0; i < VW; i += 2) {
+    pair[i] = _mm512_unpacklo_epi32((__m512i)row[i], (__m512i)row[i + 1]);
+    pair[i + 1] = _mm512_unpackhi_epi32((__m512i)row[i], (__m512i)row[i + 1]);
+  }
+  UNROLL for (int i = 0; i < VW; i += 4) {
+    quad[i] = _mm512_unpacklo_epi64(pair[i], pair[i + 2]);
+    quad[i + 1] = _mm512_unpackhi_epi64(pair[i], pair[i + 2]);
+    quad[i + 2] = _mm512_unpacklo_epi64(pair[i + 1], pair[i + 3]);
+    quad[i + 3] = _mm512_unpackhi_epi64(pair[i + 1], pair[i + 3]);
+  }
+  UNROLL for (int i = 0; i < 4; i++) {
+    __m512i low_even = _mm512_shuffle_i32x4(quad[i], quad[4 + i], 0x88);
+    __m512i low_odd = _mm512_shuffle_i32x4(quad[i], quad[4 + i], 0xdd);
+    __m512i high_even = _mm512_shuffle_i32x4(quad[8 + i], quad[12 + i], 0x88);
+    __m512i high_odd = _mm512_shuffle_i32x4(quad[8 + i], quad[12 + i], 0xdd);
+    row[i] = (vi)_mm512_shuffle_i32x4(low_even, high_even, 0x88);
+    row[4 + i] = (vi)_mm512_shuffle_i32x4(low_odd, high_odd, 0x88);
+    row[8 + i] = (vi)_mm512_shuffle_i32x4(low_even, high_even, 0xdd);
+    row[12 + i] = (vi)_mm512_shuffle_i32x4(low_odd, high_odd, 0xdd);
+  }
 }
 static inline uint32_t vi_bits(vi mask) {
   return (uint32_t)_mm512_movepi32_mask((__m512i)mask);
@@ -168,6 +192,23 @@ static inline vi vi_interleave_high(vi a, vi b) {
 static inline vi vi_load_quads(const char *const *row, int64_t offset) {
   __m256i v = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i_u *)(row[0] + offset)));
   return (vi)_mm256_inserti128_si256(v, _mm_loadu_si128((const __m128i_u *)(row[4] + offset)), 1);
+}
+static inline void vi_transpose(vi row[VW]) {
+  __m256i pair[VW], quad[VW]; /* in each 128 bits: two rows interleaved, then a column of four rows */
+  UNROLL for (int i = 0; i < VW; i += 2) {
+    pair[i] = _mm256_unpacklo_epi32((__m256i)row[i], (__m256i)row[i + 1]);
+    pair[i + 1] = _mm256_unpackhi_epi32((__m256i)row[i], (__m256i)row[i + 1]);
+  }
+  UNROLL for (int i = 0; i < VW; i += 4) {
+    quad[i] = _mm256_unpacklo_epi64(pair[i], pair[i + 2]);
+    quad[i + 1] = _mm256_unpackhi_epi64(pair[i], pair[i + 2]);
+    quad[i + 2] = _mm256_unpacklo_epi64(pair[i + 1], pair[i + 3]);
+    quad[i + 3] = _mm256_unpackhi_epi64(pair[i + 1], pair[i + 3]);
+  }
+  UNROLL for (int i = 0; i < 4; i++) {
+    row[i] = (vi)_mm256_permute2x128_si256(quad[i], quad[4 + i], 0x20);
+    row[4 + i] = (vi)_mm256_permute2x128_si256(quad[i], quad[4 + i], 0x31);
+  }
 }
 static inline uint32_t vi_bits(vi mask) {
   return (uint32_t)_mm256_movemask_ps((__m256)mask);
@@ -279,6 +320,14 @@ static inline vi vi_load_quads(const char *const *row, int64_t offset) {
   vi v;
   memcpy(&v, row[0] + offset, sizeof v);
   return v;
+}
+static inline void vi_transpose(vi row[VW]) {
+  vi even_low = vi_interleave_low(row[0], row[2]), even_high = vi_interleave_high(row[0], row[2]);
+  vi odd_low = vi_interleave_low(row[1], row[3]), odd_high = vi_interleave_high(row[1], row[3]);
+  row[0] = vi_interleave_low(even_low, odd_low);
+  row[1] = vi_interleave_high(even_low, odd_low);
+  row[2] = vi_interleave_low(even_high, odd_high);
+  row[3] = vi_interleave_high(even_high, odd_high);
 }
 static inline uint32_t vi_bits(vi mask) {
   const vi bit = {1, 2, 4, 8};

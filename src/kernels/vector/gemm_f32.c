@@ -21,23 +21,24 @@ typedef struct tile_target {
   bool relu;
 } tile_target;
 
-ALWAYS_INLINE void tile(const int rows, int64_t depth, const float *a, const float *b, tile_target to) {
+ALWAYS_INLINE void tile(const int rows, const int vectors, int64_t depth, const float *a, const float *b,
+                        tile_target to) {
   vf sum[tile_rows][tile_vectors];
   UNROLL for (int i = 0; i < rows; i++) {
     const float *c = to.c + gemm_min(i, to.last_row) * to.stride;
-    UNROLL for (int j = 0; j < tile_vectors; j++) sum[i][j] = to.resume ? vf_load(c + j * VW) : vf_set(0.0f);
+    UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = to.resume ? vf_load(c + j * VW) : vf_set(0.0f);
   }
   for (int64_t p = 0; p < depth; p++, a += tile_rows, b += tile_columns) {
     vf line[tile_vectors];
-    UNROLL for (int j = 0; j < tile_vectors; j++) line[j] = vf_load(b + j * VW);
+    UNROLL for (int j = 0; j < vectors; j++) line[j] = vf_load(b + j * VW);
     UNROLL for (int i = 0; i < rows; i++) {
       vf x = vf_set(a[i]);
-      UNROLL for (int j = 0; j < tile_vectors; j++) sum[i][j] = vf_fma(x, line[j], sum[i][j]);
+      UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = vf_fma(x, line[j], sum[i][j]);
     }
   }
   UNROLL for (int i = 0; i < rows; i++) {
     float *c = to.c + gemm_min(i, to.last_row) * to.stride;
-    UNROLL for (int j = 0; j < tile_vectors; j++) {
+    UNROLL for (int j = 0; j < vectors; j++) {
       vf v = sum[i][j];
       if (to.bias) v += vf_load(to.bias + j * VW);
       if (to.relu) v = vf_max(vf_set(0.0f), v); /* 0 > v ? 0 : v keeps NaN */
@@ -47,18 +48,28 @@ ALWAYS_INLINE void tile(const int rows, int64_t depth, const float *a, const flo
 }
 
 /* The tile function of the fewest rows that hold `rows`. */
-static void run_tile(int64_t rows, int64_t depth, const float *a, const float *b, tile_target to) {
+ALWAYS_INLINE void tile_of_rows(int64_t rows, const int vectors, int64_t depth, const float *a, const float *b,
+                                tile_target to) {
   to.last_row = rows - 1;
-  if (rows > 4)
-    tile(tile_rows, depth, a, b, to);
+  if (rows > tile_rows * 2 / 3)
+    tile(tile_rows, vectors, depth, a, b, to);
+  else if (rows > tile_rows / 3)
+    tile(tile_rows * 2 / 3, vectors, depth, a, b, to);
   else if (rows > 1)
-    tile(4, depth, a, b, to);
+    tile(tile_rows / 3, vectors, depth, a, b, to);
   else
-    tile(1, depth, a, b, to);
+    tile(1, vectors, depth, a, b, to);
 }
 
-/* A tile that has fewer than tile_columns columns of c, through a whole one. */
-static void run_narrow_tile(int64_t rows, int64_t columns, int64_t depth, const float *a, const float *b,
+static void run_tile(int64_t rows, int64_t columns, int64_t depth, const float *a, const float *b, tile_target to) {
+  if (columns > VW)
+    tile_of_rows(rows, tile_vectors, depth, a, b, to);
+  else
+    tile_of_rows(rows, 1, depth, a, b, to);
+}
+
+/* A tile whose columns of c are no whole vectors, by way of one that has them. */
+static void run_ragged_tile(int64_t rows, int64_t columns, int64_t depth, const float *a, const float *b,
                             tile_target to) {
   float c[tile_rows * tile_columns], bias[tile_columns] = {0};
   tile_target whole = {c, tile_columns, 0, to.resume, to.bias ? bias : NULL, to.relu};
@@ -67,7 +78,7 @@ static void run_narrow_tile(int64_t rows, int64_t columns, int64_t depth, const 
   if (to.bias) memcpy(bias, to.bias, bytes);
   if (to.resume)
     for (int64_t i = 0; i < rows; i++) memcpy(c + i * tile_columns, to.c + i * to.stride, bytes);
-  run_tile(rows, depth, a, b, whole);
+  run_tile(rows, columns, depth, a, b, whole);
   for (int64_t i = 0; i < rows; i++) memcpy(to.c + i * to.stride, c + i * tile_columns, bytes);
 }
 
@@ -87,10 +98,10 @@ static void multiply_block(const rung_gemm *gemm, const block *at, const float *
                         .resume = gemm->accumulate || at->begin > 0,
                         .bias = last && gemm->bias ? gemm->bias + at->column + j : NULL,
                         .relu = last && gemm->relu};
-      if (columns == tile_columns)
-        run_tile(rows, at->depth, a_panel, b_panel, to);
+      if (columns % VW == 0)
+        run_tile(rows, columns, at->depth, a_panel, b_panel, to);
       else
-        run_narrow_tile(rows, columns, at->depth, a_panel, b_panel, to);
+        run_ragged_tile(rows, columns, at->depth, a_panel, b_panel, to);
     }
 }
 
