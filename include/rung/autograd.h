@@ -85,6 +85,10 @@ RUNG_API rung_status rung_graph_bind(rung_node *leaf, const rung_tensor *source)
 /* What a leaf is bound to, or NULL. */
 RUNG_API const rung_tensor *rung_graph_bound(const rung_node *leaf);
 
+/* Takes elements begin .. end-1 of a parameter's gradient, final, from the member that computed them. */
+typedef void rung_gradient_take(void *context, const rung_node *parameter, const float *gradient, int64_t begin,
+                                int64_t end);
+
 typedef struct rung_replay_options {
   int64_t count;         /* examples, 1 .. batch */
   int64_t first;         /* the examples are first .. first+count-1 of the bound sources ... */
@@ -92,9 +96,12 @@ typedef struct rung_replay_options {
   bool training;         /* dropout drops, batch norm uses the batch, observers observe */
   bool backward;         /* then the gradient of the last node, a scalar, to every parameter */
   const rung_node *last; /* stop after this node (no backward); NULL: the whole graph */
-  /* Called on every member of the team after the backward pass, within the same parallel region: the optimizer. */
+  /* The optimizer. `update` is called on every member of the team after the backward pass, within the same parallel
+   * region. With `take`, the gradients of the parameters for which rung_node_is_taken are given to that, piece by
+   * piece, as they come, when nothing reads the parameter any more; they are not stored. */
   rung_task *update;
-  void *context;
+  rung_gradient_take *take;
+  void *context; /* of both */
 } rung_replay_options;
 
 RUNG_API rung_status rung_graph_replay(rung_graph *graph, const rung_replay_options *options);
@@ -122,7 +129,9 @@ typedef struct rung_replay {
   bool training, backward;
   uint64_t step; /* replays with .training so far: the position in random streams */
   rung_team *team;
-  void *scratch; /* this member's, at least the node's scratch_bytes */
+  void *scratch;            /* this member's, at least the node's scratch_bytes */
+  rung_gradient_take *take; /* NULL: gradients are stored */
+  void *context;
 } rung_replay;
 
 typedef struct rung_op {
@@ -137,6 +146,11 @@ typedef struct rung_op {
   void (*forward)(rung_node *node, const rung_replay *replay);
   /* From node->gradient to each input's gradient that is wanted: this member's slice of each. NULL: none flows. */
   void (*backward)(rung_node *node, const rung_replay *replay);
+  /* The gradients of the inputs in `weights`, if the op has them apart: no other node waits for those, so they come
+   * when all members are done with every `backward`. Where rung_node_takes, rung_node_take gets them instead. May be
+   * NULL. */
+  void (*backward_weights)(rung_node *node, const rung_replay *replay);
+  unsigned weights; /* bit k: input k */
   /* Once after the whole replay, on one thread; may be NULL. */
   void (*settle)(rung_node *node, const rung_replay *replay);
   /* Element i of the value depends on element i of the inputs alone, and both directions slice by rung_node_slice: no
@@ -173,10 +187,22 @@ RUNG_API rung_node *rung_graph_fail(rung_graph *graph, rung_status status);
 /* Zeroed memory that lives as long as the graph. NULL with a message on failure. */
 RUNG_API void *rung_node_allocate(rung_node *node, size_t count, size_t size);
 RUNG_API bool rung_node_wants_gradient(const rung_node *node); /* false for NULL */
+/* Whether a replay with `take` takes this parameter's gradient: one operation alone reads it, and can hand it over. */
+RUNG_API bool rung_node_is_taken(const rung_node *parameter);
 /* A recorded parameter of another graph: same value, same gradient, in this one. */
 RUNG_API rung_node *rung_graph_share(rung_graph *graph, rung_node *parameter);
 RUNG_API bool rung_node_is_parameter(const rung_node *node);
 RUNG_API bool rung_node_is_input(const rung_node *node); /* input, label or target */
+/* Whether this op is to hand over input k's gradient in this replay, every element of it once, and the handing over. */
+RUNG_API bool rung_node_takes(const rung_node *node, int k, const rung_replay *replay);
+RUNG_API void rung_node_take(const rung_node *node, int k, const rung_replay *replay, const float *gradient,
+                             int64_t begin, int64_t end);
+/* Two gradients of weights, handed over or stored: that of input k is the product; the sum of node->gradient's rows. */
+RUNG_API void rung_node_weight_product(const rung_node *node, int k, const rung_gemm *product,
+                                       const rung_replay *replay);
+RUNG_API void rung_node_weight_row_sum(const rung_node *node, int k, const rung_replay *replay);
+/* Scratch bytes for rung_node_weight_product. */
+RUNG_API size_t rung_node_weight_scratch(const rung_gemm *product);
 RUNG_API void rung_node_slice(const rung_node *node, const rung_replay *replay, int64_t *begin, int64_t *end);
 /* The tensor as an operand of a matrix product: its outermost extent as rows, the rest as columns. The result points
  * into the tensor. */

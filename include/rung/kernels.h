@@ -148,8 +148,14 @@ typedef struct rung_matrix {
   int64_t group;             /* stored columns that share a scale; 0: all */
 } rung_matrix;
 
+/* Takes rows row .. row + rows - 1 of a product, dense [rows, n], while they are in the cache. */
+typedef void rung_gemm_take(void *context, float *c, int64_t row, int64_t rows);
+#define RUNG_GEMM_GRAIN 32
+
 /* c [m, n] = a [m, k] b [k, n] (+ c where `accumulate`: the chain starts from c, else from 0), then + bias[j], then
- * max(., 0) where `relu`. Split over members by columns of c (by rows where c has few columns). */
+ * max(., 0) where `relu`. Split over members by columns of c (by rows where c has few columns). With `take` there is no
+ * c and no accumulating: each member hands the rows of rung_slice(m, RUNG_GEMM_GRAIN, ith, nth) over as they come, at
+ * most RUNG_GEMM_GRAIN at a time. */
 struct rung_gemm {
   int64_t m, n, k;
   rung_matrix a, b;
@@ -158,6 +164,8 @@ struct rung_gemm {
   bool accumulate;
   const float *bias; /* [n] or NULL */
   bool relu;
+  rung_gemm_take *take; /* or NULL */
+  void *context;
 };
 
 /* Scratch bytes that each member needs at any level, aligned to RUNG_ALIGNMENT. */

@@ -10,6 +10,8 @@ typedef struct node_plan {
   bool leads_to_root;    /* the last node depends on it and its gradient is wanted */
   bool barrier_forward;  /* wait for the team before the forward pass of this node */
   bool barrier_backward; /* ... before its backward pass */
+  bool barrier_weights;  /* ... before its weights' gradients */
+  bool taken;            /* a parameter whose gradient can be taken as it comes */
 } node_plan;
 
 struct rung_graph {
@@ -24,6 +26,7 @@ struct rung_graph {
 
   int planned;     /* nodes that the plan covers; other than `count`: out of date */
   node_plan *plan; /* [planned] */
+  bool all_taken;  /* no other parameter is trained */
   char *scratch;   /* team size times scratch_stride bytes */
   size_t scratch_stride;
 

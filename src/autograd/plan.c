@@ -22,16 +22,41 @@ static void mark_wanted(rung_graph *graph) {
   }
 }
 
-/* In the order of the backward pass the first consumer stores into a gradient and every later one adds to it. */
-static void mark_accumulate(rung_graph *graph, bool *written) {
+static bool is_weight(const rung_node *node, int k) {
+  return node->op->weights >> k & 1;
+}
+
+/* In the order of the backward pass, and of the weights' after it, the first consumer stores into a gradient and every
+ * later one adds to it. One that adds waits for the one before. */
+static void mark_accumulate(rung_graph *graph, bool weights, bool *written) {
   for (int i = graph->count - 1; i >= 0; i--) {
     rung_node *node = graph->nodes[i];
     if (!graph->plan[i].leads_to_root || !node->op->backward) continue;
     for (int k = 0; k < node->op->input_count; k++) {
-      if (!rung_node_wants_gradient(node->input[k])) continue;
+      if (is_weight(node, k) != weights || !rung_node_wants_gradient(node->input[k])) continue;
       node->accumulate[k] = written[node->input[k]->index];
       written[node->input[k]->index] = true;
+      if (weights && node->accumulate[k]) graph->plan[i].barrier_weights = true;
     }
+  }
+}
+
+/* A gradient can be taken as it comes where one node makes all of it, among its weights. */
+static void mark_taken(rung_graph *graph) {
+  graph->all_taken = true;
+  for (int j = 0; j < graph->count; j++) {
+    rung_node *parameter = graph->nodes[j];
+    if (!leaf_is_parameter(parameter) || !rung_node_wants_gradient(parameter)) continue;
+    int makers = 0;
+    bool apart = true;
+    for (int i = j + 1; i < graph->count; i++)
+      for (int k = 0; k < graph->nodes[i]->op->input_count; k++) {
+        if (graph->nodes[i]->input[k] != parameter) continue;
+        makers++;
+        apart &= graph->plan[i].leads_to_root && is_weight(graph->nodes[i], k);
+      }
+    graph->plan[j].taken = makers == 1 && apart;
+    graph->all_taken &= graph->plan[j].taken;
   }
 }
 
@@ -57,13 +82,13 @@ static void place_backward_barriers(rung_graph *graph, int *writer) {
     bool wait = writer[i] >= 0 && !same_slices(node, graph->nodes[writer[i]]);
     for (int k = 0; k < node->op->input_count; k++) {
       const rung_node *input = node->input[k];
-      int other = rung_node_wants_gradient(input) ? writer[input->index] : -1;
+      int other = !is_weight(node, k) && rung_node_wants_gradient(input) ? writer[input->index] : -1;
       wait |= other >= 0 && !same_slices(node, graph->nodes[other]);
     }
     graph->plan[i].barrier_backward = wait;
     for (int j = 0; j < graph->count && wait; j++) writer[j] = -1;
     for (int k = 0; k < node->op->input_count; k++)
-      if (rung_node_wants_gradient(node->input[k])) writer[node->input[k]->index] = i;
+      if (!is_weight(node, k) && rung_node_wants_gradient(node->input[k])) writer[node->input[k]->index] = i;
   }
 }
 
@@ -111,7 +136,9 @@ rung_status graph_plan(rung_graph *graph) {
     status = rung_fail(RUNG_ERROR_MEMORY, "graph: no memory to plan %d nodes", graph->count);
   } else {
     mark_wanted(graph);
-    mark_accumulate(graph, written);
+    mark_accumulate(graph, false, written);
+    mark_accumulate(graph, true, written);
+    mark_taken(graph);
     place_forward_barriers(graph);
     place_backward_barriers(graph, writer);
     status = settle_inputs(graph);

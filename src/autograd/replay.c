@@ -37,6 +37,13 @@ static void walk_backward(const walk_context *walk, const rung_replay *replay) {
     if (graph->plan[i].barrier_backward) rung_team_barrier(graph->team);
     node->op->backward(node, replay);
   }
+  rung_team_barrier(graph->team);
+  for (int i = walk->last; i >= 0; i--) {
+    rung_node *node = graph->nodes[i];
+    if (!graph->plan[i].leads_to_root || !node->op->backward_weights) continue;
+    if (graph->plan[i].barrier_weights) rung_team_barrier(graph->team);
+    node->op->backward_weights(node, replay);
+  }
 }
 
 static void walk_task(void *context, int ith, int nth) {
@@ -48,11 +55,13 @@ static void walk_task(void *context, int ith, int nth) {
                               .backward = walk->options->backward,
                               .step = graph->step,
                               .team = graph->team,
-                              .scratch = graph->scratch ? graph->scratch + (size_t)ith * graph->scratch_stride : NULL};
+                              .scratch = graph->scratch ? graph->scratch + (size_t)ith * graph->scratch_stride : NULL,
+                              .take = walk->options->take,
+                              .context = walk->options->context};
   walk_forward(walk, &replay);
   if (replay.backward) walk_backward(walk, &replay);
   if (walk->options->update) {
-    rung_team_barrier(graph->team);
+    if (!replay.backward || !replay.take || !graph->all_taken) rung_team_barrier(graph->team);
     walk->options->update(walk->options->context, ith, nth);
   }
 }

@@ -2,7 +2,16 @@
 #include "gemm_blocks.h"
 #include <rung/kernels.h>
 
+/* All of b, a block of rows of a, and the rows of c to hand over. */
+static size_t scratch_to_take(const rung_gemm *gemm) {
+  int64_t columns = gemm_round_up(gemm->n, gemm_panel_max), rows = RUNG_GEMM_GRAIN + gemm_panel_max;
+  int64_t depth = gemm_min(gemm->k, gemm_depth);
+  return (size_t)(columns * gemm->k + rows * depth + RUNG_GEMM_GRAIN * gemm->n) * sizeof(float) +
+         3 * (gemm_slack + RUNG_ALIGNMENT);
+}
+
 size_t rung_gemm_scratch(const rung_gemm *gemm) {
+  if (gemm->take) return scratch_to_take(gemm);
   int64_t depth = gemm_min(gemm->k, gemm_depth);
   int64_t columns = gemm_min(gemm->n + gemm_panel_max, gemm_columns);
   int64_t rows = gemm_min(gemm->m + gemm_panel_max, gemm_rows);

@@ -76,6 +76,7 @@ static rung_status train_step(fitting *fit, int64_t first) {
                                                                             .training = true,
                                                                             .backward = true,
                                                                             .update = optimizer_update,
+                                                                            .take = optimizer_take(fit->optimizer),
                                                                             .context = fit->optimizer});
   return status == RUNG_OK ? account(fit, first, count) : status;
 }

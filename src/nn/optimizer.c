@@ -11,6 +11,7 @@ enum { CHUNK = 4096 };
 #define GRAIN (RUNG_ALIGNMENT / (int64_t)sizeof(float)) /* no cache line is written by two members */
 
 typedef struct target {
+  const rung_node *parameter;
   float *weight;
   const float *gradient;
   float *slot[OPTIMIZER_MAX_SLOTS];
@@ -24,6 +25,7 @@ struct optimizer {
   optimizer_step step;
   target *targets;
   int target_count;
+  const target **of_node; /* [nodes of the graph]; NULL where not trained */
   float *state;
   float *squares; /* [chunk_count]: each chunk's sum of squares */
   int64_t chunk_count;
@@ -107,9 +109,10 @@ static rung_status allocate(optimizer *self, const rung_graph *graph) {
       !rung_size_multiply(floats, sizeof(float), &bytes))
     return rung_fail(RUNG_ERROR_MEMORY, "fit: the size of the optimizer's state overflows");
   self->targets = rung_allocate((size_t)self->target_count * sizeof(target));
+  self->of_node = rung_allocate((size_t)rung_graph_node_count(graph) * sizeof *self->of_node);
   self->state = rung_allocate(bytes);
   self->squares = rung_allocate((size_t)self->chunk_count * sizeof(float));
-  return self->targets && self->state && self->squares ? RUNG_OK : RUNG_ERROR_MEMORY;
+  return self->targets && self->of_node && self->state && self->squares ? RUNG_OK : RUNG_ERROR_MEMORY;
 }
 
 static void assign(optimizer *self, const rung_graph *graph) {
@@ -118,10 +121,12 @@ static void assign(optimizer *self, const rung_graph *graph) {
   for (int i = 0; i < rung_graph_node_count(graph); i++) {
     const rung_node *node = rung_graph_node(graph, i);
     if (!is_trained(node)) continue;
-    *next =
-        (target){.weight = node->value.data, .gradient = node->gradient.data, .count = rung_tensor_count(&node->value)};
+    *next = (target){.parameter = node,
+                     .weight = node->value.data,
+                     .gradient = node->gradient.data,
+                     .count = rung_tensor_count(&node->value)};
     for (int k = 0; k < self->kind->slots; k++, state += padded(next->count)) next->slot[k] = state;
-    next++;
+    self->of_node[i] = next++;
   }
 }
 
@@ -144,6 +149,7 @@ optimizer *optimizer_new(rung_graph *graph, const rung_fit_options *options) {
 void optimizer_free(optimizer *self) {
   if (!self) return;
   rung_release(self->targets);
+  rung_release(self->of_node);
   rung_release(self->state);
   rung_release(self->squares);
   rung_release(self);
@@ -183,6 +189,22 @@ static float clipping_scale(const optimizer *self) {
   return norm > limit ? (float)(limit / norm) : 1;
 }
 
+static void update_slice(const optimizer *self, const target *at, const optimizer_step *step, const float *gradient,
+                         int64_t begin, int64_t end) {
+  float *slot[OPTIMIZER_MAX_SLOTS];
+  for (int k = 0; k < self->kind->slots; k++) slot[k] = at->slot[k] + begin;
+  self->kind->update(step, at->weight + begin, gradient, slot, end - begin);
+}
+
+static void take(void *context, const rung_node *parameter, const float *gradient, int64_t begin, int64_t end) {
+  const optimizer *self = context;
+  update_slice(self, self->of_node[parameter->index], &self->step, gradient, begin, end);
+}
+
+rung_gradient_take *optimizer_take(const optimizer *self) {
+  return self->options.clip_norm > 0 ? NULL : take;
+}
+
 void optimizer_update(void *context, int ith, int nth) {
   optimizer *self = context;
   optimizer_step step = self->step;
@@ -193,10 +215,9 @@ void optimizer_update(void *context, int ith, int nth) {
   }
   for (int t = 0; t < self->target_count; t++) {
     const target *at = &self->targets[t];
+    if (optimizer_take(self) && rung_node_is_taken(at->parameter)) continue;
     int64_t begin, end;
     rung_slice(at->count, GRAIN, ith, nth, &begin, &end);
-    float *slot[OPTIMIZER_MAX_SLOTS];
-    for (int k = 0; k < self->kind->slots; k++) slot[k] = at->slot[k] + begin;
-    self->kind->update(&step, at->weight + begin, at->gradient + begin, slot, end - begin);
+    update_slice(self, at, &step, at->gradient + begin, begin, end);
   }
 }

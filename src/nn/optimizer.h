@@ -33,7 +33,10 @@ optimizer *optimizer_new(rung_graph *graph, const rung_fit_options *options);
 void optimizer_free(optimizer *self);
 /* Before each step, on one thread. */
 void optimizer_begin(optimizer *self, float rate);
-/* A rung_task with the optimizer as context: clips and updates this member's slices of every parameter. */
+/* A rung_task with the optimizer as context: clips and updates this member's slices of every parameter that is not
+ * taken. */
 void optimizer_update(void *context, int ith, int nth);
+/* What takes gradients as they come; NULL where clipping has to see all of them first. */
+rung_gradient_take *optimizer_take(const optimizer *self);
 
 #endif

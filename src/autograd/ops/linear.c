@@ -70,8 +70,9 @@ static rung_status infer(rung_node *node) {
   if (status != RUNG_OK) return status;
   node->value.type = RUNG_F32;
   node->value.shape = RUNG_SHAPE(op_rows(node->input[x_input]), op_rows(node->input[weight_input]));
-  const rung_gemm gemm[] = {product(node), product_for_x(node), product_for_weight(node)};
-  op_reserve_products(node, gemm, 3);
+  const rung_gemm gemm[] = {product(node), product_for_x(node)}, weight = product_for_weight(node);
+  op_reserve_products(node, gemm, 2);
+  op_reserve(node, rung_node_weight_scratch(&weight));
   return RUNG_OK;
 }
 
@@ -80,23 +81,18 @@ static void forward(rung_node *node, const rung_replay *replay) {
   op_run_product(&gemm, replay);
 }
 
-static void backward_bias(const rung_node *node, const rung_replay *replay) {
-  int64_t begin, end, out = op_row_size(node);
-  op_columns(out, replay, &begin, &end);
-  rung_kernels_active()->column_sum(op_gradient(node->input[bias_input]) + begin, op_gradient(node) + begin,
-                                    op_rows(node), end - begin, out, node->accumulate[bias_input]);
+static void backward(rung_node *node, const rung_replay *replay) {
+  if (!rung_node_wants_gradient(node->input[x_input])) return;
+  const rung_gemm gemm = product_for_x(node);
+  op_run_product(&gemm, replay);
 }
 
-static void backward(rung_node *node, const rung_replay *replay) {
-  if (rung_node_wants_gradient(node->input[x_input])) {
-    const rung_gemm gemm = product_for_x(node);
-    op_run_product(&gemm, replay);
-  }
+static void backward_weights(rung_node *node, const rung_replay *replay) {
   if (rung_node_wants_gradient(node->input[weight_input])) {
     const rung_gemm gemm = product_for_weight(node);
-    op_run_product(&gemm, replay);
+    rung_node_weight_product(node, weight_input, &gemm, replay);
   }
-  if (rung_node_wants_gradient(node->input[bias_input])) backward_bias(node, replay);
+  if (rung_node_wants_gradient(node->input[bias_input])) rung_node_weight_row_sum(node, bias_input, replay);
 }
 
 const rung_op rung_op_linear = {.name = "linear",
@@ -104,6 +100,8 @@ const rung_op rung_op_linear = {.name = "linear",
                                 .infer = infer,
                                 .forward = forward,
                                 .backward = backward,
+                                .backward_weights = backward_weights,
+                                .weights = 1 << weight_input | 1 << bias_input,
                                 .reads_integers = true};
 
 rung_node *rung_linear_with(rung_node *x, rung_node *weight, rung_node *bias) {

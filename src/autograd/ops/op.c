@@ -36,8 +36,5 @@ rung_status op_refuse(const rung_node *node, const char *names, const char *expe
 }
 
 void op_reserve_products(rung_node *node, const rung_gemm *gemm, int count) {
-  for (int i = 0; i < count; i++) {
-    size_t bytes = rung_gemm_scratch(&gemm[i]);
-    if (bytes > node->scratch_bytes) node->scratch_bytes = bytes;
-  }
+  for (int i = 0; i < count; i++) op_reserve(node, rung_gemm_scratch(&gemm[i]));
 }

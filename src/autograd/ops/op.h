@@ -35,6 +35,9 @@ rung_status op_expect_unbatched(const rung_node *node, int index);
 rung_status op_refuse(const rung_node *node, const char *names, const char *expected, ...)
     __attribute__((format(printf, 3, 4)));
 
+static inline void op_reserve(rung_node *node, size_t bytes) {
+  if (bytes > node->scratch_bytes) node->scratch_bytes = bytes;
+}
 /* The node needs scratch for these products. */
 void op_reserve_products(rung_node *node, const rung_gemm *gemm, int count);
 static inline void op_run_product(const rung_gemm *gemm, const rung_replay *replay) {

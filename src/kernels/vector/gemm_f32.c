@@ -86,15 +86,17 @@ typedef struct block {
   int64_t row, rows, column, columns, begin, depth; /* of c, of c, along k */
 } block;
 
-/* The packed blocks of a and b multiplied: a panel of b stays in the first cache while those of a pass. */
-static void multiply_block(const rung_gemm *gemm, const block *at, const float *a, const float *b) {
+/* The packed blocks of a and b multiplied into c [rows, columns]: a panel of b stays in the first cache while those of
+ * a pass. */
+static void multiply_block(const rung_gemm *gemm, const block *at, const float *a, const float *b, float *c,
+                           int64_t stride) {
   bool last = at->begin + at->depth == gemm->k;
   for (int64_t j = 0; j < at->columns; j += tile_columns)
     for (int64_t i = 0; i < at->rows; i += tile_rows) {
       int64_t rows = gemm_min(tile_rows, at->rows - i), columns = gemm_min(tile_columns, at->columns - j);
       const float *a_panel = a + i * at->depth, *b_panel = b + j * at->depth;
-      tile_target to = {.c = gemm->c + (at->row + i) * gemm->c_stride + at->column + j,
-                        .stride = gemm->c_stride,
+      tile_target to = {.c = c + i * stride + j,
+                        .stride = stride,
                         .resume = gemm->accumulate || at->begin > 0,
                         .bias = last && gemm->bias ? gemm->bias + at->column + j : NULL,
                         .relu = last && gemm->relu};
@@ -103,6 +105,16 @@ static void multiply_block(const rung_gemm *gemm, const block *at, const float *
       else
         run_ragged_tile(rows, columns, at->depth, a_panel, b_panel, to);
     }
+}
+
+static void pack_a(float *to, const rung_gemm *gemm, const block *at) {
+  pack_source from = {&gemm->a, !gemm->a.transpose, at->row, at->rows, at->begin, at->depth};
+  pack_panels(to, tile_rows, &from);
+}
+
+static void pack_b(float *to, const rung_gemm *gemm, const block *at) {
+  pack_source from = {&gemm->b, gemm->b.transpose, at->column, at->columns, at->begin, at->depth};
+  pack_panels(to, tile_columns, &from);
 }
 
 /* Member ith's part of c: columns, or rows where that leaves the busiest member fewer tiles. */
@@ -117,24 +129,55 @@ static block member_part(const rung_gemm *gemm, int ith, int nth) {
 }
 
 static void multiply_columns(const rung_gemm *gemm, const block *part, block at, float *a, float *b) {
-  pack_source from = {&gemm->b, gemm->b.transpose, at.column, at.columns, at.begin, at.depth};
-  pack_panels(b, tile_columns, &from);
+  pack_b(b, gemm, &at);
   int64_t rows = gemm_block(part->rows, row_block, tile_rows), end = part->row + part->rows;
   for (at.row = part->row; at.row < end; at.row += rows) {
     at.rows = gemm_min(rows, end - at.row);
-    from = (pack_source){&gemm->a, !gemm->a.transpose, at.row, at.rows, at.begin, at.depth};
-    pack_panels(a, tile_rows, &from);
-    multiply_block(gemm, &at, a, b);
+    pack_a(a, gemm, &at);
+    multiply_block(gemm, &at, a, b, gemm->c + at.row * gemm->c_stride + at.column, gemm->c_stride);
+  }
+}
+
+/* Floats after which another packed block may start. */
+static int64_t packed_floats(int64_t lines, int64_t width, int64_t depth) {
+  return gemm_round_up(gemm_round_up(lines, width) * depth * 4 + gemm_slack, RUNG_ALIGNMENT) / 4;
+}
+
+/* With `take`: b is packed whole, and rows of c are finished one block after the other. */
+static void multiply_to_take(const rung_gemm *gemm, float *scratch, int ith, int nth) {
+  int64_t row, end, depth = gemm_block(gemm->k, gemm_depth, 4);
+  rung_slice(gemm->m, RUNG_GEMM_GRAIN, ith, nth, &row, &end);
+  if (row == end) return;
+  float *b = scratch, *a = b + packed_floats(gemm->n, tile_columns, gemm->k);
+  float *c = a + packed_floats(RUNG_GEMM_GRAIN, tile_rows, gemm_min(depth, gemm->k));
+  block at = {.columns = gemm->n};
+  for (; at.begin < gemm->k; at.begin += depth) {
+    at.depth = gemm_min(depth, gemm->k - at.begin);
+    pack_b(b + gemm_round_up(gemm->n, tile_columns) * at.begin, gemm, &at);
+  }
+  for (at.row = row; at.row < end; at.row += at.rows) {
+    at.rows = gemm_min(RUNG_GEMM_GRAIN, end - at.row);
+    at.begin = 0;
+    do { /* once even where k is 0 */
+      at.depth = gemm_min(depth, gemm->k - at.begin);
+      pack_a(a, gemm, &at);
+      multiply_block(gemm, &at, a, b + gemm_round_up(gemm->n, tile_columns) * at.begin, c, gemm->n);
+      at.begin += depth;
+    } while (at.begin < gemm->k);
+    gemm->take(gemm->context, c, at.row, at.rows);
   }
 }
 
 void RUNG_AT_LEVEL(gemm_f32)(const rung_gemm *gemm, void *scratch, int ith, int nth) {
+  if (gemm->take) {
+    multiply_to_take(gemm, scratch, ith, nth);
+    return;
+  }
   block part = member_part(gemm, ith, nth);
   if (part.rows == 0) return;
   int64_t columns = gemm_block(part.columns, gemm_columns, tile_columns);
   int64_t depth = gemm_block(gemm->k, gemm_depth, 4), end = part.column + part.columns;
-  float *b = scratch;
-  float *a = b + gemm_round_up(gemm_round_up(columns, tile_columns) * depth * 4 + gemm_slack, RUNG_ALIGNMENT) / 4;
+  float *b = scratch, *a = b + packed_floats(columns, tile_columns, depth);
   for (int64_t column = part.column; column < end; column += columns) {
     block at = {.column = column, .columns = gemm_min(columns, end - column)};
     do { /* once even where k is 0 */

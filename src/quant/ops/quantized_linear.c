@@ -117,7 +117,7 @@ static rung_qgemm forward_product(const rung_node *node) {
 static size_t scratch_needed(const rung_node *node) {
   rung_qgemm forward = forward_product(node);
   rung_gemm dx = gradient_of_x(node), dw = gradient_of_weight(node);
-  size_t most = rung_qgemm_scratch(&forward), x = rung_gemm_scratch(&dx), w = rung_gemm_scratch(&dw);
+  size_t most = rung_qgemm_scratch(&forward), x = rung_gemm_scratch(&dx), w = rung_node_weight_scratch(&dw);
   most = x > most ? x : most;
   return w > most ? w : most;
 }
@@ -266,36 +266,50 @@ static void mask_gradient(rung_node *node, const rung_replay *replay) {
   rung_team_barrier(replay->team);
 }
 
-/* A binary weight beyond [-1, 1] gets no gradient (Courbariaux et al., BinaryConnect, 2015). */
-static void cut_binary_gradient(rung_node *node, const rung_replay *replay) {
-  int64_t begin, end;
-  rung_team_barrier(replay->team);
-  rung_node_slice(node->input[1], replay, &begin, &end);
-  const float *weight = node->input[1]->value.data;
-  float *gradient = node->input[1]->gradient.data;
-  for (int64_t i = begin; i < end; i++)
-    if (fabsf(weight[i]) > 1) gradient[i] = 0;
-}
-
 static void backward(rung_node *node, const rung_replay *replay) {
   const linear_state *state = node->state;
   if (state->options.output) mask_gradient(node, replay);
-  if (rung_node_wants_gradient(node->input[0])) {
-    rung_gemm gemm = gradient_of_x(node);
-    rung_gemm_run(&gemm, replay->scratch, replay->ith, replay->nth);
-  }
-  if (rung_node_wants_gradient(node->input[2])) {
-    int64_t begin, end, out = state->weights.out;
-    rung_slice(out, RUNG_ALIGNMENT / 4, replay->ith, replay->nth, &begin, &end);
-    rung_kernels_active()->column_sum((float *)node->input[2]->gradient.data + begin,
-                                      (const float *)node->gradient.data + begin, node->value.shape.extent[0],
-                                      end - begin, out, node->accumulate[2]);
-  }
+  if (!rung_node_wants_gradient(node->input[0])) return;
+  rung_gemm gemm = gradient_of_x(node);
+  rung_gemm_run(&gemm, replay->scratch, replay->ith, replay->nth);
+}
+
+typedef struct binary_rows {
+  rung_node *node;
+  const rung_replay *replay;
+} binary_rows;
+
+/* A binary weight beyond [-1, 1] gets no gradient (Courbariaux et al., BinaryConnect, 2015). */
+static void take_binary_rows(void *context, float *gradient, int64_t row, int64_t rows) {
+  const binary_rows *binary = context;
+  rung_tensor *weight = &binary->node->input[1]->value, *stored = &binary->node->input[1]->gradient;
+  int64_t in = weight->shape.extent[1], begin = row * in, count = rows * in;
+  const float *shadow = (const float *)weight->data + begin;
+  float *sum = (float *)stored->data + begin;
+  bool add = binary->node->accumulate[1], taken = rung_node_takes(binary->node, 1, binary->replay);
+  for (int64_t i = 0; i < count; i++)
+    if (fabsf(shadow[i]) > 1) gradient[i] = 0;
+  if (taken)
+    rung_node_take(binary->node, 1, binary->replay, gradient, begin, begin + count);
+  else
+    rung_kernels_active()->scale_add(sum, gradient, 1, count, add);
+}
+
+static void backward_weights(rung_node *node, const rung_replay *replay) {
+  const linear_state *state = node->state;
   if (rung_node_wants_gradient(node->input[1])) {
     rung_gemm gemm = gradient_of_weight(node);
-    rung_gemm_run(&gemm, replay->scratch, replay->ith, replay->nth);
-    if (state->weights.format.bits == 1) cut_binary_gradient(node, replay);
+    if (state->weights.format.bits == 1) {
+      binary_rows rows = {node, replay};
+      gemm.take = take_binary_rows;
+      gemm.context = &rows;
+      gemm.accumulate = false;
+      rung_gemm_run(&gemm, replay->scratch, replay->ith, replay->nth);
+    } else {
+      rung_node_weight_product(node, 1, &gemm, replay);
+    }
   }
+  if (rung_node_wants_gradient(node->input[2])) rung_node_weight_row_sum(node, 2, replay);
 }
 
 /* The fused range of the batch: columns differ in scale, so each column's bounds become reals first. */
@@ -329,6 +343,8 @@ const rung_op quantized_linear_op = {.name = "quantized_linear",
                                      .prepare = prepare,
                                      .forward = forward,
                                      .backward = backward,
+                                     .backward_weights = backward_weights,
+                                     .weights = 1 << 1 | 1 << 2,
                                      .settle = settle,
                                      .reads_integers = true};
 
