@@ -27,7 +27,7 @@ extern "C" {
   ROW(relu) ROW(relu_backward) ROW(relu6) ROW(relu6_backward) \
   ROW(gelu) ROW(gelu_backward) \
   ROW(add) ROW(multiply) ROW(multiply_add) ROW(scale_add) \
-  ROW(sum) ROW(dot) ROW(min_max) ROW(column_sum) ROW(column_dot) \
+  ROW(sum) ROW(dot) ROW(min_max) ROW(max_abs) ROW(sum_i8) ROW(column_sum) ROW(column_dot) \
   ROW(softmax) ROW(cross_entropy) \
   ROW(quantize_u8) ROW(quantize_i8) ROW(dequantize_u8) ROW(dequantize_i8) \
   ROW(fake_quantize) ROW(mask_apply) \
@@ -83,6 +83,9 @@ typedef struct rung_kernels {
   float (*dot)(const float *a, const float *b, int64_t n); /* the same, each lane an fma chain */
   /* Smallest and largest of x; *has_nan tells whether a NaN was met (it is skipped). n = 0, or only NaN: +inf, -inf. */
   void (*min_max)(const float *x, int64_t n, float *min, float *max, bool *has_nan);
+  float (*max_abs)(const float *x, int64_t n); /* largest magnitude, NaN passed over; 0 for n = 0 */
+  /* Of q and of |q|; n < 2^24. */
+  void (*sum_i8)(const int8_t *q, int64_t n, int32_t *sum, int32_t *magnitude);
   /* y[j] = sum over rows i, ascending, of x[i stride + j] (column_dot: of a[..] b[..], as an fma chain), j < columns;
    * added to y[j] where `accumulate` (the chain then starts from y[j]). */
   void (*column_sum)(float *y, const float *x, int64_t rows, int64_t columns, int64_t stride, bool accumulate);

@@ -32,16 +32,6 @@ static void quantize_per_tensor(integer_weights *weights, const float *shadow, c
   rung_team_barrier(replay->team);
 }
 
-static void sum_group(const int8_t *q, int64_t count, int32_t *sum, int32_t *magnitude) {
-  int32_t s = 0, m = 0;
-  for (int64_t i = 0; i < count; i++) {
-    s += q[i];
-    m += q[i] < 0 ? -q[i] : q[i];
-  }
-  *sum = s;
-  *magnitude = m;
-}
-
 void integer_weights_quantize(integer_weights *weights, const float *shadow, const rung_replay *replay) {
   int64_t begin, end, in = weights->in, groups = weights->groups;
   int64_t length = weights->group ? weights->group : in;
@@ -54,7 +44,8 @@ void integer_weights_quantize(integer_weights *weights, const float *shadow, con
   for (int64_t j = begin; j < end; j++)
     for (int64_t g = 0; g < groups; g++) {
       int64_t first = g * length, count = first + length < in ? length : in - first;
-      sum_group(weights->q + j * in + first, count, &weights->sum[j * groups + g], &weights->magnitude[j * groups + g]);
+      rung_kernels_active()->sum_i8(weights->q + j * in + first, count, &weights->sum[j * groups + g],
+                                    &weights->magnitude[j * groups + g]);
     }
   rung_qgemm gemm = {0};
   integer_weights_operand(weights, &gemm);

@@ -75,10 +75,7 @@ float qparams_weight_scale(const rung_format *format, const float *w, int64_t n)
   if (format->bits == 1) return normal_scale((float)mean_magnitude(w, n));
   int32_t qmin, qmax;
   rung_format_range(format, &qmin, &qmax);
-  float min, max;
-  bool has_nan;
-  rung_kernels_active()->min_max(w, n, &min, &max, &has_nan);
-  return symmetric_scale(fmaxf(-min, max), qmax);
+  return symmetric_scale(rung_kernels_active()->max_abs(w, n), qmax);
 }
 
 static void quantize_weights(const rung_format *format, const float *w, int64_t n, float scale, int8_t *q) {

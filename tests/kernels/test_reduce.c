@@ -80,6 +80,35 @@ START_TEST(range_finds_every_place) {
 }
 END_TEST
 
+START_TEST(largest_magnitude_is_found_at_every_place) {
+  const rung_kernels *k = rung_kernels_active();
+  const float nan[] = {NAN, -NAN};
+  ck_assert(k->max_abs(x, 0) == 0.0f && k->max_abs(nan, 2) == 0.0f);
+  for (int n = 1; n <= 150; n++)
+    for (int at = 0; at < n; at++) {
+      for (int i = 0; i < n; i++) x[i] = i % 2 ? 1.0f : -1.0f;
+      x[(at + 1) % n] = NAN;
+      x[at] = at % 2 ? 2.0f : -2.0f;
+      ENSURE(k->max_abs(x, n) == 2.0f);
+    }
+}
+END_TEST
+
+START_TEST(bytes_are_summed_with_and_without_sign) {
+  int8_t q[300];
+  for (int n = 0; n <= 300; n++) {
+    int32_t want = 0, magnitudes = 0, sum, magnitude;
+    for (int i = 0; i < n; i++) {
+      q[i] = (int8_t)(i * 89 % 256 - 128);
+      want += q[i];
+      magnitudes += abs(q[i]);
+    }
+    rung_kernels_active()->sum_i8(q, n, &sum, &magnitude);
+    ENSURE(sum == want && magnitude == magnitudes);
+  }
+}
+END_TEST
+
 /* A zero's sign would tell the order of the search. */
 START_TEST(range_has_no_negative_zero) {
   const float zeros[] = {-0.0f, 0.0f, -0.0f};
@@ -116,4 +145,5 @@ END_TEST
 
 TEST_MAIN(CASE(sum_and_dot_run_in_16_lanes_and_a_tree), CASE(sum_of_small_integers_is_exact),
           CASE(range_of_nothing_and_of_nan), CASE(range_finds_every_place), CASE(range_has_no_negative_zero),
+          CASE(largest_magnitude_is_found_at_every_place), CASE(bytes_are_summed_with_and_without_sign),
           CASE(columns_are_summed_in_order_from_what_is_there))

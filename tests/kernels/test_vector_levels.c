@@ -19,6 +19,7 @@ typedef struct output {
   float f[3][input_size];
   uint8_t bytes[most + slack];
   float scalar[2];
+  int32_t sum[2];
   bool flag;
 } output;
 
@@ -87,6 +88,14 @@ CHECK(dot) {
 
 CHECK(min_max) {
   k->min_max(in->a, in->n, &out->scalar[0], &out->scalar[1], &out->flag);
+}
+
+CHECK(max_abs) {
+  out->scalar[0] = k->max_abs(in->a, in->n);
+}
+
+CHECK(sum_i8) {
+  k->sum_i8((const int8_t *)in->bytes, in->n, &out->sum[0], &out->sum[1]);
 }
 
 CHECK(column_sum) {
@@ -209,7 +218,8 @@ static bool same_outputs(const output *a, const output *b, int64_t n) {
   int64_t reached = rows * n + slack;
   for (int i = 0; i < 3; i++)
     if (!same_floats(a->f[i], b->f[i], reached)) return false;
-  return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0 && same_floats(a->scalar, b->scalar, 2) && a->flag == b->flag;
+  return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0 && same_floats(a->scalar, b->scalar, 2) &&
+         memcmp(a->sum, b->sum, sizeof a->sum) == 0 && a->flag == b->flag;
 }
 
 static output want, got;

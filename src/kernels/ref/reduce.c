@@ -28,6 +28,21 @@ void RUNG_AT_LEVEL(min_max)(const float *x, int64_t n, float *min, float *max, b
   *max = high + 0.0f;
 }
 
+float RUNG_AT_LEVEL(max_abs)(const float *x, int64_t n) {
+  float most = 0.0f;
+  for (int64_t i = 0; i < n; i++)
+    if (fabsf(x[i]) > most) most = fabsf(x[i]);
+  return most;
+}
+
+void RUNG_AT_LEVEL(sum_i8)(const int8_t *q, int64_t n, int32_t *sum, int32_t *magnitude) {
+  *sum = *magnitude = 0;
+  for (int64_t i = 0; i < n; i++) {
+    *sum += q[i];
+    *magnitude += q[i] < 0 ? -q[i] : q[i];
+  }
+}
+
 void RUNG_AT_LEVEL(column_sum)(float *y, const float *x, int64_t rows, int64_t columns, int64_t stride,
                                bool accumulate) {
   for (int64_t j = 0; j < columns; j++) {

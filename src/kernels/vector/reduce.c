@@ -1,5 +1,5 @@
 #include "level.h"
-#include "vector/lanes.h"
+#include "vector/bytes.h"
 #include "vector/map.h"
 
 #include <math.h>
@@ -56,6 +56,66 @@ void RUNG_AT_LEVEL(min_max)(const float *x, int64_t n, float *min, float *max, b
   *max = lanes_max(r.high) + 0.0f;
   *has_nan = nan != 0;
 }
+
+float RUNG_AT_LEVEL(max_abs)(const float *x, int64_t n) {
+  const vi magnitude = vi_set(INT32_MAX);
+  vf most[BLOCK] = {{0}}; /* apart, so that none waits for the one before */
+  int64_t i = 0;
+  for (; i + BLOCK * VW <= n; i += BLOCK * VW)
+    for (int v = 0; v < BLOCK; v++) most[v] = vf_max((vf)((vi)vf_load(x + i + v * VW) & magnitude), most[v]);
+  for (; i + VW <= n; i += VW) most[0] = vf_max((vf)((vi)vf_load(x + i) & magnitude), most[0]);
+  if (i < n) most[0] = vf_max((vf)((vi)vf_load_part(x + i, n - i) & magnitude), most[0]);
+  vf all = vf_max(vf_max(most[0], most[1]), vf_max(most[2], most[3]));
+  float result = 0.0f;
+  for (int l = 0; l < VW; l++) result = all[l] > result ? all[l] : result;
+  return result;
+}
+
+#if defined(__AVX512VNNI__)
+
+typedef int8_t vbytes __attribute__((vector_size(4 * VW)));
+
+void RUNG_AT_LEVEL(sum_i8)(const int8_t *q, int64_t n, int32_t *sum, int32_t *magnitude) {
+  const vi ones = vi_set(0x01010101);
+  vi sums = {0}, magnitudes = {0};
+  for (int64_t i = 0; i < n; i += 4 * VW) {
+    vbytes x = {0};
+    memcpy(&x, q + i, n - i < 4 * VW ? (size_t)(n - i) : sizeof x);
+    vbytes sign = x < 0;
+    sums = vi_dot_bytes(sums, ones, (vi)x);
+    magnitudes = vi_dot_bytes(magnitudes, (vi)((x ^ sign) - sign), ones);
+  }
+  *sum = *magnitude = 0;
+  for (int l = 0; l < VW; l++) {
+    *sum += sums[l];
+    *magnitude += magnitudes[l];
+  }
+}
+
+#else
+
+static inline void add_bytes(lanes_int x, vi *sums, vi *magnitudes) {
+  for (int p = 0; p < PARTS; p++) {
+    *sums += x.part[p];
+    *magnitudes += vi_max(x.part[p], -x.part[p]);
+  }
+}
+
+void RUNG_AT_LEVEL(sum_i8)(const int8_t *q, int64_t n, int32_t *sum, int32_t *magnitude) {
+  vi sums = {0}, magnitudes = {0};
+  int64_t i = 0;
+  for (; i + LANES <= n; i += LANES) add_bytes(bytes_load_i8(q + i), &sums, &magnitudes);
+  int8_t last[LANES] = {0};
+  memcpy(last, q + i, (size_t)(n - i));
+  add_bytes(bytes_load_i8(last), &sums, &magnitudes);
+  *sum = *magnitude = 0;
+  for (int l = 0; l < VW; l++) {
+    *sum += sums[l];
+    *magnitude += magnitudes[l];
+  }
+}
+
+#endif
 
 /* The sums, or with b the dots, of `vectors` vectors of columns, `count` columns each. */
 ALWAYS_INLINE void column_block(float *y, const float *a, const float *b, int64_t rows, int64_t stride, bool accumulate,
