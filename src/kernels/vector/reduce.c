@@ -71,51 +71,54 @@ float RUNG_AT_LEVEL(max_abs)(const float *x, int64_t n) {
   return result;
 }
 
+typedef struct byte_sums {
+  vi plain, magnitude;
+} byte_sums;
+
 #if defined(__AVX512VNNI__)
 
-typedef int8_t vbytes __attribute__((vector_size(4 * VW)));
+enum { BYTES = 4 * VW }; /* that are added up at a time */
+typedef int8_t vbytes __attribute__((vector_size(BYTES)));
 
-void RUNG_AT_LEVEL(sum_i8)(const int8_t *q, int64_t n, int32_t *sum, int32_t *magnitude) {
+static inline byte_sums add_bytes(byte_sums sums, const int8_t *q) {
   const vi ones = vi_set(0x01010101);
-  vi sums = {0}, magnitudes = {0};
-  for (int64_t i = 0; i < n; i += 4 * VW) {
-    vbytes x = {0};
-    memcpy(&x, q + i, n - i < 4 * VW ? (size_t)(n - i) : sizeof x);
-    vbytes sign = x < 0;
-    sums = vi_dot_bytes(sums, ones, (vi)x);
-    magnitudes = vi_dot_bytes(magnitudes, (vi)((x ^ sign) - sign), ones);
-  }
-  *sum = *magnitude = 0;
-  for (int l = 0; l < VW; l++) {
-    *sum += sums[l];
-    *magnitude += magnitudes[l];
-  }
+  vbytes x;
+  memcpy(&x, q, sizeof x);
+  vbytes sign = x < 0;
+  return (byte_sums){vi_dot_bytes(sums.plain, ones, (vi)x),
+                     vi_dot_bytes(sums.magnitude, (vi)((x ^ sign) - sign), ones)};
 }
 
 #else
 
-static inline void add_bytes(lanes_int x, vi *sums, vi *magnitudes) {
-  for (int p = 0; p < PARTS; p++) {
-    *sums += x.part[p];
-    *magnitudes += vi_max(x.part[p], -x.part[p]);
-  }
-}
+enum { BYTES = LANES };
 
-void RUNG_AT_LEVEL(sum_i8)(const int8_t *q, int64_t n, int32_t *sum, int32_t *magnitude) {
-  vi sums = {0}, magnitudes = {0};
-  int64_t i = 0;
-  for (; i + LANES <= n; i += LANES) add_bytes(bytes_load_i8(q + i), &sums, &magnitudes);
-  int8_t last[LANES] = {0};
-  memcpy(last, q + i, (size_t)(n - i));
-  add_bytes(bytes_load_i8(last), &sums, &magnitudes);
-  *sum = *magnitude = 0;
-  for (int l = 0; l < VW; l++) {
-    *sum += sums[l];
-    *magnitude += magnitudes[l];
+static inline byte_sums add_bytes(byte_sums sums, const int8_t *q) {
+  lanes_int x = bytes_load_i8(q);
+  for (int p = 0; p < PARTS; p++) {
+    sums.plain += x.part[p];
+    sums.magnitude += vi_max(x.part[p], -x.part[p]);
   }
+  return sums;
 }
 
 #endif
+
+void RUNG_AT_LEVEL(sum_i8)(const int8_t *q, int64_t n, int32_t *sum, int32_t *magnitude) {
+  byte_sums sums = {{0}, {0}};
+  int64_t i = 0;
+  for (; i + BYTES <= n; i += BYTES) sums = add_bytes(sums, q + i);
+  if (i < n) {
+    int8_t last[BYTES] = {0};
+    memcpy(last, q + i, (size_t)(n - i));
+    sums = add_bytes(sums, last);
+  }
+  *sum = *magnitude = 0;
+  for (int l = 0; l < VW; l++) {
+    *sum += sums.plain[l];
+    *magnitude += sums.magnitude[l];
+  }
+}
 
 /* The sums, or with b the dots, of `vectors` vectors of columns, `count` columns each. */
 ALWAYS_INLINE void column_block(float *y, const float *a, const float *b, int64_t rows, int64_t stride, bool accumulate,
