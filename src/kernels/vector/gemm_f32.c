@@ -24,9 +24,15 @@ typedef struct tile_target {
 ALWAYS_INLINE void tile(const int rows, const int vectors, int64_t depth, const float *a, const float *b,
                         tile_target to) {
   vf sum[tile_rows][tile_vectors];
+  float *c = to.c;
   UNROLL for (int i = 0; i < rows; i++) {
-    const float *c = to.c + gemm_min(i, to.last_row) * to.stride;
-    UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = to.resume ? vf_load(c + j * VW) : vf_set(0.0f);
+    UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = vf_set(0.0f);
+  }
+  if (to.resume) {
+    UNROLL for (int i = 0; i < rows; i++) {
+      UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = vf_load(c + j * VW);
+      if (i < to.last_row) c += to.stride;
+    }
   }
   for (int64_t p = 0; p < depth; p++, a += tile_rows, b += tile_columns) {
     vf line[tile_vectors];
@@ -36,14 +42,21 @@ ALWAYS_INLINE void tile(const int rows, const int vectors, int64_t depth, const 
       UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = vf_fma(x, line[j], sum[i][j]);
     }
   }
-  UNROLL for (int i = 0; i < rows; i++) {
-    float *c = to.c + gemm_min(i, to.last_row) * to.stride;
-    UNROLL for (int j = 0; j < vectors; j++) {
-      vf v = sum[i][j];
-      if (to.bias) v += vf_load(to.bias + j * VW);
-      if (to.relu) v = vf_max(vf_set(0.0f), v); /* 0 > v ? 0 : v keeps NaN */
-      vf_store(c + j * VW, v);
+  if (to.bias) {
+    UNROLL for (int i = 0; i < rows; i++) {
+      UNROLL for (int j = 0; j < vectors; j++) sum[i][j] += vf_load(to.bias + j * VW);
     }
+  }
+  if (to.relu) {
+    UNROLL for (int i = 0; i < rows; i++) {
+      UNROLL for (int j = 0; j < vectors; j++) sum[i][j] =
+          vf_max(vf_set(0.0f), sum[i][j]); /* 0 > v ? 0 : v keeps NaN */
+    }
+  }
+  c = to.c;
+  UNROLL for (int i = 0; i < rows; i++) {
+    UNROLL for (int j = 0; j < vectors; j++) vf_store(c + j * VW, sum[i][j]);
+    if (i < to.last_row) c += to.stride;
   }
 }
 

@@ -73,15 +73,22 @@ ALWAYS_INLINE void dequantize(float *to, const uint8_t *q, bool is_signed, int64
   for (; i < count; i++) to[i] = scale * (float)((is_signed ? (int8_t)q[i] : q[i]) - zero_point);
 }
 
-/* Stored columns begin .. begin + count - 1 of stored row `row` as f32. */
+/* Stored columns begin .. begin + count - 1 of stored row `row` as f32, by the scale of group g. */
+ALWAYS_INLINE void dequantize_group(float *to, const rung_matrix *x, int64_t row, int64_t g, int64_t begin,
+                                    int64_t count) {
+  int64_t at = row * x->scale_stride + g;
+  dequantize(to, (const uint8_t *)x->data + row * x->stride + begin, x->type == RUNG_I8, count, x->scale[at],
+             x->zero_point ? x->zero_point[at] : 0);
+}
+
 ALWAYS_INLINE void dequantize_row(float *to, const rung_matrix *x, int64_t row, int64_t begin, int64_t count) {
-  int64_t end = begin + count, group = x->group ? x->group : end;
-  for (int64_t column = begin; column < end;) {
-    int64_t g = column / group, next = gemm_min((g + 1) * group, end), at = row * x->scale_stride + g;
-    dequantize(to, (const uint8_t *)x->data + row * x->stride + column, x->type == RUNG_I8, next - column, x->scale[at],
-               x->zero_point ? x->zero_point[at] : 0);
-    to += next - column;
-    column = next;
+  if (!x->group) { /* no division */
+    dequantize_group(to, x, row, 0, begin, count);
+    return;
+  }
+  for (int64_t column = begin, end = begin + count, next; column < end; to += next - column, column = next) {
+    next = gemm_min((column / x->group + 1) * x->group, end);
+    dequantize_group(to, x, row, column / x->group, column, next - column);
   }
 }
 
