@@ -1,0 +1,153 @@
+/* What this machine can do at most: the instruction that a product is made of, over and over, on twelve accumulators
+ * that lie in registers, so that neither its latency nor memory is in the way. */
+#include "bench.h"
+
+#include <string.h>
+
+enum { accumulators = 12, copy_bytes = 64 << 20 };
+
+/* A function that repeats STEP(0) .. STEP(11) `times` times. CLEAR(i) zeroes register i, LEAVE is how it ends. */
+#define TWELVE(STEP)                                                                                                   \
+  STEP("0")                                                                                                            \
+  STEP("1") STEP("2") STEP("3") STEP("4") STEP("5") STEP("6") STEP("7") STEP("8") STEP("9") STEP("10") STEP("11")
+#define LOOP(NAME, ATTRIBUTE, CLEAR, STEP, COUNT_DOWN, LEAVE, ...)                                                     \
+  ATTRIBUTE static void NAME(int64_t times) {                                                                          \
+    __asm__ volatile(TWELVE(CLEAR) CLEAR("12") CLEAR("13") CLEAR("14") "1:\n\t" TWELVE(STEP) COUNT_DOWN LEAVE          \
+                     : "+r"(times)                                                                                     \
+                     :                                                                                                 \
+                     : "cc", __VA_ARGS__);                                                                             \
+  }
+
+typedef struct loop {
+  void (*run)(int64_t times);
+  int operations; /* of one STEP */
+} loop;
+
+#if defined(__x86_64__)
+
+#define X86_LOOP(NAME, TARGET, CLEAR, STEP, LEAVE)                                                                     \
+  LOOP(NAME, __attribute__((target(TARGET))), CLEAR, STEP, "sub $1, %0\n\tjnz 1b\n\t", LEAVE, "xmm0", "xmm1", "xmm2",  \
+       "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14")
+
+#define CLEAR_XMM(i) "pxor %%xmm" i ", %%xmm" i "\n\t"
+#define CLEAR_VEX(i) "vpxor %%xmm" i ", %%xmm" i ", %%xmm" i "\n\t" /* and all above it */
+#define OF(OP, R, i) OP " %%" R "mm12, %%" R "mm13, %%" R "mm" i "\n\t"
+#define PAIRS(R, i)                                                                                                    \
+  "vpmaddwd %%" R "mm12, %%" R "mm13, %%" R "mm14\n\tvpaddd %%" R "mm14, %%" R "mm" i ", %%" R "mm" i "\n\t"
+#define FMA_ZMM(i)     OF("vfmadd231ps", "z", i)
+#define FMA_YMM(i)     OF("vfmadd231ps", "y", i)
+#define BYTES_ZMM(i)   OF("vpdpbusd", "z", i)
+#define BF16_ZMM(i)    OF("vdpbf16ps", "z", i)
+#define PAIRS_ZMM(i)   PAIRS("z", i)
+#define PAIRS_YMM(i)   PAIRS("y", i)
+#define MUL_ADD_XMM(i) "mulps %%xmm12, %%xmm" i "\n\taddps %%xmm13, %%xmm" i "\n\t"
+#define PAIRS_XMM(i)   "movdqa %%xmm12, %%xmm14\n\tpmaddwd %%xmm13, %%xmm14\n\tpaddd %%xmm14, %%xmm" i "\n\t"
+
+X86_LOOP(fma_zmm, "avx512f", CLEAR_VEX, FMA_ZMM, "vzeroupper")
+X86_LOOP(fma_ymm, "avx2,fma", CLEAR_VEX, FMA_YMM, "vzeroupper")
+X86_LOOP(mul_add_xmm, "sse2", CLEAR_XMM, MUL_ADD_XMM, "")
+X86_LOOP(bytes_zmm, "avx512vnni", CLEAR_VEX, BYTES_ZMM, "vzeroupper")
+X86_LOOP(pairs_zmm, "avx512bw", CLEAR_VEX, PAIRS_ZMM, "vzeroupper")
+X86_LOOP(pairs_ymm, "avx2", CLEAR_VEX, PAIRS_YMM, "vzeroupper")
+X86_LOOP(pairs_xmm, "sse2", CLEAR_XMM, PAIRS_XMM, "")
+X86_LOOP(bf16_zmm, "avx512bf16", CLEAR_VEX, BF16_ZMM, "vzeroupper")
+
+/* By level, the last for all others. */
+static const struct {
+  const char *level;
+  loop f32, int8;
+} levels[] = {{"v4vnni", {fma_zmm, 32}, {bytes_zmm, 128}},
+              {"v4", {fma_zmm, 32}, {pairs_zmm, 64}},
+              {"v3", {fma_ymm, 16}, {pairs_ymm, 32}},
+              {"", {mul_add_xmm, 8}, {pairs_xmm, 16}}};
+
+static loop find_bf16(void) {
+  return __builtin_cpu_supports("avx512bf16") ? (loop){bf16_zmm, 64} : (loop){NULL, 0};
+}
+
+#elif defined(__aarch64__)
+
+#define ARM_LOOP(NAME, STEP)                                                                                           \
+  LOOP(NAME, , CLEAR_V, STEP, "subs %0, %0, #1\n\tb.ne 1b\n\t", "", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7",    \
+       "v8", "v9", "v10", "v11", "v12", "v13", "v14")
+
+#define CLEAR_V(i) "movi v" i ".4s, #0\n\t"
+#define FMLA(i)    "fmla v" i ".4s, v12.4s, v13.4s\n\t"
+#define SMLAL(i)   "smlal v" i ".4s, v12.4h, v13.4h\n\t"
+
+ARM_LOOP(fmla, FMLA)
+ARM_LOOP(smlal, SMLAL)
+
+static const struct {
+  const char *level;
+  loop f32, int8;
+} levels[] = {{"", {fmla, 8}, {smlal, 8}}};
+
+static loop find_bf16(void) {
+  return (loop){NULL, 0};
+}
+
+#else /* vectors of GCC and clang: the compiler is trusted to keep eight of them in registers */
+
+#define VECTOR_LOOP(NAME, TYPE)                                                                                        \
+  static void NAME(int64_t times) {                                                                                    \
+    typedef TYPE vector __attribute__((vector_size(16)));                                                              \
+    static volatile TYPE factor = 1, term = 1;                                                                         \
+    static volatile vector result;                                                                                     \
+    const vector x = (vector){0} + factor, y = (vector){0} + term;                                                     \
+    vector sum[accumulators];                                                                                          \
+    for (int i = 0; i < accumulators; i++) sum[i] = x;                                                                 \
+    for (int64_t t = 0; t < times; t++)                                                                                \
+      for (int i = 0; i < accumulators; i++) sum[i] = sum[i] * x + y;                                                  \
+    for (int i = 1; i < accumulators; i++) sum[0] += sum[i];                                                           \
+    result = sum[0];                                                                                                   \
+  }
+
+VECTOR_LOOP(multiply_add_f32, float)
+VECTOR_LOOP(multiply_add_u32, uint32_t)
+
+static const struct {
+  const char *level;
+  loop f32, int8;
+} levels[] = {{"", {multiply_add_f32, 8}, {multiply_add_u32, 8}}};
+
+static loop find_bf16(void) {
+  return (loop){NULL, 0};
+}
+
+#endif
+
+static void raise(double *peak, double found) {
+  if (found > *peak) *peak = found;
+}
+
+static void measure(double *peak, loop l) {
+  enum { times = 50000 };
+  if (!l.run) return;
+  double started = bench_clock();
+  l.run(times);
+  raise(peak, (double)times * accumulators * l.operations / (bench_clock() - started));
+}
+
+void bench_measure_arithmetic(double peaks[BENCH_PEAKS]) {
+  const char *level = rung_kernels_active()->level;
+  size_t i = 0;
+  while (levels[i].level[0] && strcmp(levels[i].level, level) != 0) i++;
+  measure(&peaks[BENCH_F32], levels[i].f32);
+  measure(&peaks[BENCH_INT8], levels[i].int8);
+  measure(&peaks[BENCH_BF16], find_bf16());
+}
+
+void bench_measure_copy(double peaks[BENCH_PEAKS]) {
+  char *from = rung_allocate(copy_bytes), *to = rung_allocate(copy_bytes);
+  bench_check(from && to);
+  memset(from, 1, copy_bytes); /* its pages are its own, not the one page of zeros */
+  for (int i = 0; i < 5; i++) {
+    double started = bench_clock();
+    memcpy(to, from, copy_bytes);
+    __asm__ volatile("" : : "r"(to) : "memory");
+    raise(&peaks[BENCH_COPY], 2.0 * copy_bytes / (bench_clock() - started));
+  }
+  rung_release(from);
+  rung_release(to);
+}
