@@ -1,6 +1,12 @@
 /* What the benchmarks share. A benchmark is a list of rows; a row is a name, the work that a unit of it does, and a
  * function. Rows are timed in turn, round after round, so that a change of the machine's clock or load meets them all;
- * of a row's samples the best and the median count. Results are held against peaks that the same process measured. */
+ * of a row's samples the best and the median count. Results are held against peaks that the same process measured.
+ *
+ * The JSON: {"benchmark", "version", "compiler", "machine": {"cpu", "level", "threads"},
+ *   "peaks": {"f32_gflops", "int8_gops", "bf16_gflops", "copy_gbs"} of one thread, 0 where there is no such
+ * instruction, "results": [{"name", "unit", "threads", "seconds" (a unit, at best), "median" (the same), "gflops" |
+ * "gops" | "gbs" (at best), "share" (of the peak, threads times one's, or of the copy in the same place), and the row's
+ * notes}]}. */
 #ifndef BENCH_H
 #define BENCH_H
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* Random bytes, or floats in [-1, 1), that are never freed: every operand lives as long as the program. */
+/* Random bytes, or floats in [-1, 1). Operands live as long as the program: nothing frees them. */
 static void *make(rung_dtype type, int64_t count) {
   static uint64_t seed = 0;
   rung_rng rng = rung_rng_seed(++seed);
@@ -113,7 +113,9 @@ static void make_integer(integer_product *product, const int64_t shape[3], bool 
   }
   *product = (integer_product){gemm, rung_allocate(rung_qgemm_scratch(&gemm))};
   bench_check(gemm.packed && product->scratch);
-  rung_qgemm_pack(&gemm, make(RUNG_I8, n * k), 0, n);
+  int8_t *weight = make(RUNG_I8, n * k);
+  rung_qgemm_pack(&gemm, weight, 0, n);
+  rung_release(weight);
 }
 
 static void add_integer(bench *b, size_t i, bool training) {

@@ -4,11 +4,6 @@
 
 #include <string.h>
 
-typedef struct settings {
-  const char *size, *bits, *data;
-  rung_scheme scheme;
-} settings;
-
 /* One model in training. */
 typedef struct trainee {
   rung_model *model;
@@ -36,8 +31,7 @@ static void train_chunk(trainee *t, const rung_dataset *data) {
 }
 
 /* A row and its model; false where the row is not wanted. */
-static bool prepare(trainee *t, bench *b, const network *net, const settings *s, const rung_dataset *data, bool qat,
-                    int threads) {
+static bool prepare(trainee *t, bench *b, const network *net, const network_settings *s, bool qat, int threads) {
   const double operations = network_training_operations(net) * (double)net->batch;
   bench_row row = {.unit = "step", .peak = BENCH_F32, .work = operations, .threads = threads};
   snprintf(row.name, sizeof row.name, "train/%s/b%lld/%s", net->name, (long long)net->batch, qat ? s->bits : "fp32");
@@ -48,7 +42,7 @@ static bool prepare(trainee *t, bench *b, const network *net, const settings *s,
   t->model = network_record(net, net->batch, threads, &logits);
   if (!qat) return true;
   bench_check(rung_quantize(t->model, &s->scheme) == RUNG_OK);
-  bench_check(rung_calibrate(t->model, data, 1024) == RUNG_OK);
+  bench_check(rung_calibrate(t->model, s->pictures, 1024) == RUNG_OK);
   return true;
 }
 
@@ -76,16 +70,16 @@ static void note_results(bench *b, const network *net, trainee trainees[trainee_
   }
 }
 
-static void run_network(bench *b, const network *net, const settings *s, const rung_dataset *data) {
+static void run_network(bench *b, const network *net, const network_settings *s) {
   trainee trainees[trainee_count] = {{0}};
-  int count = 0;
+  bool any = false;
   for (int i = 0; i < (b->threads > 1 ? trainee_count : fp32_threads); i++)
-    count += prepare(&trainees[i], b, net, s, data, i % 2 == qat, i < fp32_threads ? 1 : b->threads);
+    any |= prepare(&trainees[i], b, net, s, i % 2 == qat, i < fp32_threads ? 1 : b->threads);
   double end = bench_clock() + b->seconds;
-  while (count > 0) {
+  while (any) {
     for (int i = 0; i < trainee_count; i++) {
       bench_measure_arithmetic(b->peaks);
-      if (trainees[i].model) train_chunk(&trainees[i], data);
+      if (trainees[i].model) train_chunk(&trainees[i], s->pictures);
     }
     if (bench_clock() >= end) break;
   }
@@ -94,21 +88,17 @@ static void run_network(bench *b, const network *net, const settings *s, const r
 }
 
 int main(int argc, char **argv) {
-  settings s = {.bits = "w8a8"};
+  network_settings settings = {0};
   int threads = 1;
   const bench_option options[] = {
+      NETWORK_OPTIONS(&settings),
       {"threads", "N: one thread beside so many (1)", BENCH_WHOLE, &threads, 1, 256},
-      {"size", "a network's number 0..2 or its name (all)", BENCH_TEXT, &s.size, 0, 0},
-      {"bits", "wNaM of quantization-aware training (w8a8)", BENCH_TEXT, &s.bits, 0, 0},
-      {"data", "as mnist_mlp takes it (mnist where it is found, else random bytes)", BENCH_TEXT, &s.data, 0, 0},
   };
   bench b = bench_begin("train", argc, argv, options, sizeof options / sizeof options[0]);
   b.threads = threads;
-  network_check(s.size);
-  bench_check(rung_scheme_parse_bits(s.bits, &s.scheme) == RUNG_OK);
-  pictures p = pictures_load(s.data, b.quick ? 2048 : 60000);
+  network_begin(&settings, b.quick ? 2048 : 60000);
   for (int i = 0; i < NETWORK_COUNT; i++)
-    if (network_chosen(i, s.size)) run_network(&b, &networks[i], &s, p.dataset);
-  pictures_free(&p);
+    if (network_chosen(i, &settings)) run_network(&b, &networks[i], &settings);
+  network_end(&settings);
   return bench_end(&b);
 }

@@ -15,10 +15,24 @@ typedef struct network {
 enum { NETWORK_COUNT = 3 };
 extern const network networks[NETWORK_COUNT];
 
-/* Whether `text` (NULL: any) is the network's number or name. */
-bool network_chosen(int index, const char *text);
-/* Fails the program where `text` is neither NULL nor any network's number or name. */
-void network_check(const char *text);
+/* What the command line says of networks and pictures. */
+typedef struct network_settings {
+  const char *size, *bits, *data; /* size: NULL: every network; bits: NULL: w8a8; data: NULL: MNIST where it is found */
+  rung_scheme scheme;
+  rung_dataset *pictures;
+  void *owned[2];
+} network_settings;
+
+#define NETWORK_OPTIONS(settings)                                                                                      \
+  {"size", "a network's number 0..2 or its name (all)", BENCH_TEXT, &(settings)->size, 0, 0},                          \
+      {"bits", "wNaM of the quantized form (w8a8)", BENCH_TEXT, &(settings)->bits, 0, 0}, {                            \
+    "data", "as mnist_mlp takes it (mnist where it is found, else random bytes)", BENCH_TEXT, &(settings)->data, 0, 0  \
+  }
+
+/* Checks what was read, and loads the pictures: at least `count`, or so many of random bytes. */
+void network_begin(network_settings *settings, int64_t count);
+void network_end(network_settings *settings);
+bool network_chosen(int index, const network_settings *settings);
 
 /* Its logits in *logits. */
 rung_model *network_record(const network *net, int64_t batch, int threads, rung_node **logits);
@@ -26,15 +40,5 @@ rung_model *network_record(const network *net, int64_t batch, int threads, rung_
  * the weights' gradients, as much; the inputs' gradients, as much but for the first layer). */
 double network_forward_operations(const network *net);
 double network_training_operations(const network *net);
-
-typedef struct pictures {
-  rung_dataset *dataset;
-  const char *source; /* what they are */
-  void *owned[2];
-} pictures;
-
-/* `name` as rung_dataset_load takes it; NULL: MNIST where it is found, else `count` pictures of random bytes. */
-pictures pictures_load(const char *name, int64_t count);
-void pictures_free(pictures *p);
 
 #endif

@@ -142,7 +142,7 @@ void bench_measure_copy(double peaks[BENCH_PEAKS]) {
   char *from = rung_allocate(copy_bytes), *to = rung_allocate(copy_bytes);
   bench_check(from && to);
   memset(from, 1, copy_bytes); /* its pages are its own, not the one page of zeros */
-  for (int i = 0; i < 5; i++) {
+  for (int i = 0; i < 10; i++) {
     double started = bench_clock();
     memcpy(to, from, copy_bytes);
     __asm__ volatile("" : : "r"(to) : "memory");

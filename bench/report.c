@@ -36,7 +36,7 @@ static const char *processor(void) {
 
 static const char *compiler(void) {
 #if defined(__clang__)
-  return "clang " __clang_version__;
+  return __VERSION__; /* "Clang 14.0.6", perhaps with a distribution's name before it */
 #else
   return "gcc " __VERSION__;
 #endif
@@ -49,7 +49,7 @@ static void print_table(FILE *file, const bench *b) {
           rung_kernels_active()->level, compiler());
   for (int i = 0; i < BENCH_PEAKS; i++)
     if (b->peaks[i] > 0) fprintf(file, "  %s %.1f %s", peak_names[i], 1e-9 * b->peaks[i], rates[i].unit);
-  fprintf(file, "\n\n%-44s %11s %11s %9s %7s %7s\n", "", "best us", "median us", "a", "10^9/s", "of peak");
+  fprintf(file, "\n\n%-44s %11s %11s %9s %7s %7s\n", "", "best us", "median us", "a", "10^9/s", "share");
   for (int i = 0; i < b->row_count; i++) {
     const bench_row *row = b->rows[i];
     fprintf(file, "%-44s %11.3f %11.3f %9s %7.1f %6.1f%%", row->name, 1e6 * bench_best(row), 1e6 * bench_median(row),
