@@ -87,29 +87,26 @@ static loop find_bf16(void) {
   return (loop){NULL, 0};
 }
 
-#else /* vectors of GCC and clang: the compiler is trusted to keep eight of them in registers */
+#else /* the compiler keeps twelve chains in registers; unlike from the start, lest they be taken for one */
 
-#define VECTOR_LOOP(NAME, TYPE)                                                                                        \
+#define PLAIN_LOOP(NAME, TYPE)                                                                                         \
   static void NAME(int64_t times) {                                                                                    \
-    typedef TYPE vector __attribute__((vector_size(16)));                                                              \
-    static volatile TYPE factor = 1, term = 1;                                                                         \
-    static volatile vector result;                                                                                     \
-    const vector x = (vector){0} + factor, y = (vector){0} + term;                                                     \
-    vector sum[accumulators];                                                                                          \
-    for (int i = 0; i < accumulators; i++) sum[i] = x;                                                                 \
+    static volatile TYPE start = 1;                                                                                    \
+    const TYPE x = start, y = start;                                                                                   \
+    TYPE sum[accumulators];                                                                                            \
+    for (int i = 0; i < accumulators; i++) sum[i] = start;                                                             \
     for (int64_t t = 0; t < times; t++)                                                                                \
       for (int i = 0; i < accumulators; i++) sum[i] = sum[i] * x + y;                                                  \
-    for (int i = 1; i < accumulators; i++) sum[0] += sum[i];                                                           \
-    result = sum[0];                                                                                                   \
+    for (int i = 0; i < accumulators; i++) start = sum[i];                                                             \
   }
 
-VECTOR_LOOP(multiply_add_f32, float)
-VECTOR_LOOP(multiply_add_u32, uint32_t)
+PLAIN_LOOP(multiply_add_f32, float)
+PLAIN_LOOP(multiply_add_u32, uint32_t)
 
 static const struct {
   const char *level;
   loop f32, int8;
-} levels[] = {{"", {multiply_add_f32, 8}, {multiply_add_u32, 8}}};
+} levels[] = {{"", {multiply_add_f32, 2}, {multiply_add_u32, 2}}};
 
 static loop find_bf16(void) {
   return (loop){NULL, 0};
