@@ -6,13 +6,13 @@
 
 enum { accumulators = 12, copy_bytes = 64 << 20 };
 
-/* A function that repeats STEP(0) .. STEP(11) `times` times. CLEAR(i) zeroes register i, LEAVE is how it ends. */
+/* A function that does STEPS `times` times. CLEAR(i) zeroes register i, LEAVE is how it ends. */
 #define TWELVE(STEP)                                                                                                   \
   STEP("0")                                                                                                            \
   STEP("1") STEP("2") STEP("3") STEP("4") STEP("5") STEP("6") STEP("7") STEP("8") STEP("9") STEP("10") STEP("11")
-#define LOOP(NAME, ATTRIBUTE, CLEAR, STEP, COUNT_DOWN, LEAVE, ...)                                                     \
+#define LOOP(NAME, ATTRIBUTE, CLEAR, STEPS, COUNT_DOWN, LEAVE, ...)                                                    \
   ATTRIBUTE static void NAME(int64_t times) {                                                                          \
-    __asm__ volatile(TWELVE(CLEAR) CLEAR("12") CLEAR("13") CLEAR("14") "1:\n\t" TWELVE(STEP) COUNT_DOWN LEAVE          \
+    __asm__ volatile(TWELVE(CLEAR) CLEAR("12") CLEAR("13") CLEAR("14") "1:\n\t" STEPS COUNT_DOWN LEAVE                 \
                      : "+r"(times)                                                                                     \
                      :                                                                                                 \
                      : "cc", __VA_ARGS__);                                                                             \
@@ -20,37 +20,41 @@ enum { accumulators = 12, copy_bytes = 64 << 20 };
 
 typedef struct loop {
   void (*run)(int64_t times);
-  int operations; /* of one STEP */
+  int operations; /* of a twelfth of STEPS */
 } loop;
 
 #if defined(__x86_64__)
 
-#define X86_LOOP(NAME, TARGET, CLEAR, STEP, LEAVE)                                                                     \
-  LOOP(NAME, __attribute__((target(TARGET))), CLEAR, STEP, "sub $1, %0\n\tjnz 1b\n\t", LEAVE, "xmm0", "xmm1", "xmm2",  \
+#define X86_LOOP(NAME, TARGET, CLEAR, STEPS, LEAVE)                                                                    \
+  LOOP(NAME, __attribute__((target(TARGET))), CLEAR, STEPS, "sub $1, %0\n\tjnz 1b\n\t", LEAVE, "xmm0", "xmm1", "xmm2", \
        "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14")
+#define SSE_LOOP(NAME, STEPS)         X86_LOOP(NAME, "sse2", CLEAR_SSE, STEPS, "")
+#define AVX_LOOP(NAME, TARGET, STEPS) X86_LOOP(NAME, TARGET, CLEAR_AVX, STEPS, "vzeroupper")
 
-#define CLEAR_XMM(i) "pxor %%xmm" i ", %%xmm" i "\n\t"
-#define CLEAR_VEX(i) "vpxor %%xmm" i ", %%xmm" i ", %%xmm" i "\n\t" /* and all above it */
-#define OF(OP, R, i) OP " %%" R "mm12, %%" R "mm13, %%" R "mm" i "\n\t"
-#define PAIRS(R, i)                                                                                                    \
-  "vpmaddwd %%" R "mm12, %%" R "mm13, %%" R "mm14\n\tvpaddd %%" R "mm14, %%" R "mm" i ", %%" R "mm" i "\n\t"
-#define FMA_ZMM(i)     OF("vfmadd231ps", "z", i)
-#define FMA_YMM(i)     OF("vfmadd231ps", "y", i)
-#define BYTES_ZMM(i)   OF("vpdpbusd", "z", i)
-#define BF16_ZMM(i)    OF("vdpbf16ps", "z", i)
-#define PAIRS_ZMM(i)   PAIRS("z", i)
-#define PAIRS_YMM(i)   PAIRS("y", i)
+#define CLEAR_SSE(i)   "pxor %%xmm" i ", %%xmm" i "\n\t"
+#define CLEAR_AVX(i)   "vpxor %%xmm" i ", %%xmm" i ", %%xmm" i "\n\t" /* and all above it */
+#define ON(OP, R, i)   OP " %%" R "mm12, %%" R "mm13, %%" R "mm" i "\n\t"
+#define FMA_ZMM(i)     ON("vfmadd231ps", "z", i)
+#define FMA_YMM(i)     ON("vfmadd231ps", "y", i)
+#define BYTES_ZMM(i)   ON("vpdpbusd", "z", i)
+#define BF16_ZMM(i)    ON("vdpbf16ps", "z", i)
 #define MUL_ADD_XMM(i) "mulps %%xmm12, %%xmm" i "\n\taddps %%xmm13, %%xmm" i "\n\t"
-#define PAIRS_XMM(i)   "movdqa %%xmm12, %%xmm14\n\tpmaddwd %%xmm13, %%xmm14\n\tpaddd %%xmm14, %%xmm" i "\n\t"
+/* Products of pairs, then sums: an addition beside each product would keep the units of the next one busy. */
+#define PAIRS_ZMM(i) ON("vpmaddwd", "z", i)
+#define PAIRS_YMM(i) ON("vpmaddwd", "y", i)
+#define PAIRS_XMM(i) "movdqa %%xmm12, %%xmm" i "\n\tpmaddwd %%xmm13, %%xmm" i "\n\t"
+#define ADD_ZMM(i)   "vpaddd %%zmm14, %%zmm" i ", %%zmm" i "\n\t"
+#define ADD_YMM(i)   "vpaddd %%ymm14, %%ymm" i ", %%ymm" i "\n\t"
+#define ADD_XMM(i)   "paddd %%xmm14, %%xmm" i "\n\t"
 
-X86_LOOP(fma_zmm, "avx512f", CLEAR_VEX, FMA_ZMM, "vzeroupper")
-X86_LOOP(fma_ymm, "avx2,fma", CLEAR_VEX, FMA_YMM, "vzeroupper")
-X86_LOOP(mul_add_xmm, "sse2", CLEAR_XMM, MUL_ADD_XMM, "")
-X86_LOOP(bytes_zmm, "avx512vnni", CLEAR_VEX, BYTES_ZMM, "vzeroupper")
-X86_LOOP(pairs_zmm, "avx512bw", CLEAR_VEX, PAIRS_ZMM, "vzeroupper")
-X86_LOOP(pairs_ymm, "avx2", CLEAR_VEX, PAIRS_YMM, "vzeroupper")
-X86_LOOP(pairs_xmm, "sse2", CLEAR_XMM, PAIRS_XMM, "")
-X86_LOOP(bf16_zmm, "avx512bf16", CLEAR_VEX, BF16_ZMM, "vzeroupper")
+AVX_LOOP(fma_zmm, "avx512f", TWELVE(FMA_ZMM))
+AVX_LOOP(fma_ymm, "avx2,fma", TWELVE(FMA_YMM))
+SSE_LOOP(mul_add_xmm, TWELVE(MUL_ADD_XMM))
+AVX_LOOP(bytes_zmm, "avx512vnni", TWELVE(BYTES_ZMM))
+AVX_LOOP(pairs_zmm, "avx512bw", TWELVE(PAIRS_ZMM) TWELVE(ADD_ZMM))
+AVX_LOOP(pairs_ymm, "avx2", TWELVE(PAIRS_YMM) TWELVE(ADD_YMM))
+SSE_LOOP(pairs_xmm, TWELVE(PAIRS_XMM) TWELVE(ADD_XMM))
+AVX_LOOP(bf16_zmm, "avx512bf16", TWELVE(BF16_ZMM))
 
 /* By level, the last for all others. */
 static const struct {
@@ -67,16 +71,16 @@ static loop find_bf16(void) {
 
 #elif defined(__aarch64__)
 
-#define ARM_LOOP(NAME, STEP)                                                                                           \
-  LOOP(NAME, , CLEAR_V, STEP, "subs %0, %0, #1\n\tb.ne 1b\n\t", "", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7",    \
+#define ARM_LOOP(NAME, STEPS)                                                                                          \
+  LOOP(NAME, , CLEAR_V, STEPS, "subs %0, %0, #1\n\tb.ne 1b\n\t", "", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7",   \
        "v8", "v9", "v10", "v11", "v12", "v13", "v14")
 
 #define CLEAR_V(i) "movi v" i ".4s, #0\n\t"
 #define FMLA(i)    "fmla v" i ".4s, v12.4s, v13.4s\n\t"
 #define SMLAL(i)   "smlal v" i ".4s, v12.4h, v13.4h\n\t"
 
-ARM_LOOP(fmla, FMLA)
-ARM_LOOP(smlal, SMLAL)
+ARM_LOOP(fmla, TWELVE(FMLA))
+ARM_LOOP(smlal, TWELVE(SMLAL))
 
 static const struct {
   const char *level;
