@@ -3,6 +3,9 @@ execute_process(COMMAND ${COMMAND} --quick --json - OUTPUT_VARIABLE json ERROR_V
 if(NOT status EQUAL 0)
   message(FATAL_ERROR "exit status ${status}: ${table}")
 endif()
+if(json MATCHES ",[ \n]*[]}]" OR json MATCHES ": -?(nan|inf)") # which CMake's reader lets pass
+  message(FATAL_ERROR "not JSON: ${json}")
+endif()
 
 foreach(key benchmark version compiler)
   string(JSON value GET "${json}" ${key})
