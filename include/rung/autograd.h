@@ -131,7 +131,7 @@ typedef struct rung_replay {
   rung_team *team;
   void *scratch;            /* this member's, at least the node's scratch_bytes */
   rung_gradient_take *take; /* NULL: gradients are stored */
-  void *context;
+  void *context;            /* of take */
 } rung_replay;
 
 typedef struct rung_op {

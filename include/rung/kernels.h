@@ -157,8 +157,8 @@ typedef void rung_gemm_take(void *context, float *c, int64_t row, int64_t rows);
 
 /* c [m, n] = a [m, k] b [k, n] (+ c where `accumulate`: the chain starts from c, else from 0), then + bias[j], then
  * max(., 0) where `relu`. Split over members by columns of c (by rows where c has few columns). With `take` there is no
- * c and no accumulating: each member hands the rows of rung_slice(m, RUNG_GEMM_GRAIN, ith, nth) over as they come, at
- * most RUNG_GEMM_GRAIN at a time. */
+ * c and no accumulating: each member hands the rows of rung_slice(m, RUNG_GEMM_GRAIN, ith, nth) over as they come,
+ * RUNG_GEMM_GRAIN at a time, the last ones perhaps fewer. */
 struct rung_gemm {
   int64_t m, n, k;
   rung_matrix a, b;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { PREFETCHED = 4 }; /* examples */
+
 /* An input, label or target: rows of a bound source, gathered into the node's own memory, or borrowed where they lie in
  * order and need no conversion. */
 typedef struct input_state {
@@ -44,6 +46,18 @@ static void dequantize(float *to, const rung_tensor *source, int64_t offset, int
     kernels->dequantize_i8(to, (const int8_t *)source->data + offset, n, source->scale, source->zero_point);
 }
 
+/* Where example i of this replay lies in the source, in elements. */
+static int64_t source_offset(const input_state *state, const rung_replay_options *options, int64_t i) {
+  return (options->rows ? options->rows[options->first + i] : options->first + i) * state->row;
+}
+
+/* Examples drawn at random lie where no hardware looks ahead: their lines are asked for some examples early. */
+static void prefetch(const input_state *state, int64_t offset) {
+  const char *from = (const char *)state->source.data + (size_t)offset * rung_dtype_size(state->source.type);
+  for (size_t i = 0; i < (size_t)state->row * rung_dtype_size(state->source.type); i += RUNG_ALIGNMENT)
+    __builtin_prefetch(from + i);
+}
+
 static void forward_input(rung_node *node, const rung_replay *replay) {
   const input_state *state = node->state;
   if (state->in_place) return;
@@ -52,12 +66,13 @@ static void forward_input(rung_node *node, const rung_replay *replay) {
   int64_t begin, end;
   rung_slice(options->count, 1, replay->ith, replay->nth, &begin, &end);
   for (int64_t i = begin; i < end; i++) {
-    int64_t row = options->rows ? options->rows[options->first + i] : options->first + i;
+    if (i + PREFETCHED < end) prefetch(state, source_offset(state, options, i + PREFETCHED));
+    int64_t offset = source_offset(state, options, i);
     char *to = (char *)state->own + (size_t)(i * state->row) * size;
     if (node->value.type == state->source.type)
-      memcpy(to, (const char *)state->source.data + (size_t)(row * state->row) * size, (size_t)state->row * size);
+      memcpy(to, (const char *)state->source.data + (size_t)offset * size, (size_t)state->row * size);
     else
-      dequantize((float *)(void *)to, &state->source, row * state->row, state->row);
+      dequantize((float *)(void *)to, &state->source, offset, state->row);
   }
 }
 

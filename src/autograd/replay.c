@@ -99,7 +99,9 @@ rung_status rung_graph_replay(rung_graph *graph, const rung_replay_options *opti
                               .backward = options->backward,
                               .step = graph->step,
                               .team = graph->team,
-                              .scratch = graph->scratch};
+                              .scratch = graph->scratch,
+                              .take = options->take,
+                              .context = options->context};
   for (int i = 0; i <= last; i++)
     if (graph->nodes[i]->op->prepare) graph->nodes[i]->op->prepare(graph->nodes[i], &replay);
   walk_context walk = {.graph = graph, .options = options, .last = last};

@@ -32,24 +32,40 @@ static void quantize_per_tensor(integer_weights *weights, const float *shadow, c
   rung_team_barrier(replay->team);
 }
 
-void integer_weights_quantize(integer_weights *weights, const float *shadow, const rung_replay *replay) {
-  int64_t begin, end, in = weights->in, groups = weights->groups;
-  int64_t length = weights->group ? weights->group : in;
-  my_channels(weights, replay, &begin, &end);
-  if (weights->granularity == RUNG_PER_TENSOR)
-    quantize_per_tensor(weights, shadow, replay);
-  else
-    rung_quantize_rows(&weights->format, shadow + begin * in, end - begin, in, weights->group, weights->q + begin * in,
-                       weights->scale + begin * groups);
+static void sum_channels(integer_weights *weights, int64_t begin, int64_t end) {
+  int64_t in = weights->in, groups = weights->groups, length = weights->group ? weights->group : in;
   for (int64_t j = begin; j < end; j++)
     for (int64_t g = 0; g < groups; g++) {
       int64_t first = g * length, count = first + length < in ? length : in - first;
       rung_kernels_active()->sum_i8(weights->q + j * in + first, count, &weights->sum[j * groups + g],
                                     &weights->magnitude[j * groups + g]);
     }
+}
+
+static void pack_channels(integer_weights *weights, int64_t begin, int64_t end) {
   rung_qgemm gemm = {0};
   integer_weights_operand(weights, &gemm);
   rung_qgemm_pack(&gemm, weights->q, begin, end);
+}
+
+void integer_weights_quantize_channels(integer_weights *weights, const float *shadow, int64_t begin, int64_t end) {
+  int64_t in = weights->in;
+  rung_quantize_rows(&weights->format, shadow + begin * in, end - begin, in, weights->group, weights->q + begin * in,
+                     weights->scale + begin * weights->groups);
+  sum_channels(weights, begin, end);
+  pack_channels(weights, begin, end);
+}
+
+void integer_weights_quantize(integer_weights *weights, const float *shadow, const rung_replay *replay) {
+  int64_t begin, end;
+  my_channels(weights, replay, &begin, &end);
+  if (weights->granularity != RUNG_PER_TENSOR) {
+    integer_weights_quantize_channels(weights, shadow, begin, end);
+    return;
+  }
+  quantize_per_tensor(weights, shadow, replay);
+  sum_channels(weights, begin, end);
+  pack_channels(weights, begin, end);
 }
 
 /* To -limit .. limit; NaN, from weights that diverged, to the limit. */

@@ -26,7 +26,10 @@ typedef struct integer_scales {
 
 /* Plans the memory in the node's graph; format, granularity, in, out and group are set. */
 rung_status integer_weights_plan(integer_weights *weights, rung_node *node);
-/* Quantizes and packs this member's channels. Per tensor, the team meets at a barrier inside. */
+/* Quantizes and packs channels begin .. end-1, each by itself: not per tensor. Multiples of RUNG_QGEMM_GRAIN, as in
+ * rung_qgemm_pack. */
+void integer_weights_quantize_channels(integer_weights *weights, const float *shadow, int64_t begin, int64_t end);
+/* The same of this member's channels. Per tensor, the team meets at a barrier inside. */
 void integer_weights_quantize(integer_weights *weights, const float *shadow, const rung_replay *replay);
 /* Biases (eq. 12, with the zero point's part of eq. 11 folded in) and multipliers (eq. 7) of this member's channels.
  * `bias` may be NULL. */

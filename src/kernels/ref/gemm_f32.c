@@ -22,9 +22,11 @@ static void multiply(const rung_gemm *gemm, int64_t i, int64_t j, float *c) {
 static void hand_over(const rung_gemm *gemm, float *c, int ith, int nth) {
   int64_t begin, end;
   rung_slice(gemm->m, RUNG_GEMM_GRAIN, ith, nth, &begin, &end);
-  for (int64_t i = begin; i < end; i++) {
-    for (int64_t j = 0; j < gemm->n; j++) multiply(gemm, i, j, &c[j]);
-    gemm->take(gemm->context, c, i, 1);
+  for (int64_t row = begin, rows; row < end; row += rows) {
+    rows = end - row < RUNG_GEMM_GRAIN ? end - row : RUNG_GEMM_GRAIN;
+    for (int64_t i = 0; i < rows; i++)
+      for (int64_t j = 0; j < gemm->n; j++) multiply(gemm, row + i, j, &c[i * gemm->n + j]);
+    gemm->take(gemm->context, c, row, rows);
   }
 }
 

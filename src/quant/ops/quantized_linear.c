@@ -4,28 +4,13 @@
  * 2, 5 acc[i,j] = sum_k q_w[j,k] (q_x[i,k] - z_x) + b[j] / (s_x s_w[j])                                 eq. 11, 12
  *           q_y[i,j] = clamp(z_y + requantize(acc[i,j]), qmin, qmax), qmin = z_y under ReLU                      eq. 8
  *           without an output quantizer: int32 logits requantize(acc[i,j]) on one scale                          eq. 10
- * backward  straight through: g[i,j] = dy[i,j] where q_y was not clamped (and acc > 0 under ReLU), else 0          eq.
- * 6 dx[i,k] += sum_j g[i,j] s_w[j] q_w[j,k] dW[j,k] += sum_i g[i,j] s_x (q_x[i,k] - z_x)         (binary: where |W| <=
- * 1) db[j]   += sum_i g[i,j]
  *
  * Each member quantizes the output channels that it then multiplies, so no barrier stands between the two. */
-#include "../integer_weights.h"
+#include "quantized_linear.h"
 #include "observing.h"
 #include "quantized_ops.h"
 
 #include <math.h>
-
-typedef struct linear_state {
-  rung_quantized_linear_options options;
-  integer_weights weights;
-  bool fresh;                 /* the integer copy is that of the present shadows and scales */
-  int32_t qmin, qmax;         /* the output's clamp */
-  uint8_t *mask;              /* [batch, mask_stride] */
-  int64_t mask_stride;        /* bytes */
-  int32_t *acc_min, *acc_max; /* [out] of the last replay that observed them */
-  int32_t *acc; /* [batch, out], for observers that need every value; allocated with `real` or not at all */
-  float *real;  /* [batch, out]: acc as reals, after the clamp */
-} linear_state;
 
 static bool observes(const linear_state *state, const rung_replay *replay) {
   return state->options.output && observing_is_due(state->options.output, state->options.ranges, replay);
@@ -39,7 +24,7 @@ static bool observes_apart(const linear_state *state) {
 }
 
 static rung_status check_operands(const rung_node *node) {
-  const rung_node *x = node->input[0], *weight = node->input[1], *bias = node->input[2];
+  const rung_node *x = node->input[x_input], *weight = node->input[weight_input], *bias = node->input[bias_input];
   char have_x[RUNG_SHAPE_TEXT], have_w[RUNG_SHAPE_TEXT];
   if (x->value.type != RUNG_U8 && x->value.type != RUNG_I8)
     return rung_fail(RUNG_ERROR_ARGUMENT, "quantized_linear: '%s' is %s, expected u8 or i8", x->name,
@@ -74,34 +59,9 @@ static rung_status plan_memory(rung_node *node, linear_state *state) {
   return have ? RUNG_OK : RUNG_ERROR_MEMORY;
 }
 
-static rung_gemm gradient_of_x(const rung_node *node) {
-  const linear_state *state = node->state;
-  const rung_node *x = node->input[0];
-  return (rung_gemm){.m = node->value.shape.extent[0],
-                     .n = state->weights.in,
-                     .k = state->weights.out,
-                     .a = rung_tensor_matrix(&node->gradient, false),
-                     .b = integer_weights_matrix(&state->weights),
-                     .c = x->gradient.data,
-                     .c_stride = state->weights.in,
-                     .accumulate = node->accumulate[0]};
-}
-
-static rung_gemm gradient_of_weight(const rung_node *node) {
-  const linear_state *state = node->state;
-  return (rung_gemm){.m = state->weights.out,
-                     .n = state->weights.in,
-                     .k = node->value.shape.extent[0],
-                     .a = rung_tensor_matrix(&node->gradient, true),
-                     .b = rung_tensor_matrix(&node->input[0]->value, false),
-                     .c = node->input[1]->gradient.data,
-                     .c_stride = state->weights.in,
-                     .accumulate = node->accumulate[1]};
-}
-
 static rung_qgemm forward_product(const rung_node *node) {
   const linear_state *state = node->state;
-  const rung_tensor *x = &node->input[0]->value;
+  const rung_tensor *x = &node->input[x_input]->value;
   rung_qgemm gemm = {.m = x->shape.extent[0], .a_type = x->type, .a = x->data, .a_stride = state->weights.in};
   integer_weights_operand(&state->weights, &gemm);
   gemm.y = node->value.data;
@@ -116,10 +76,8 @@ static rung_qgemm forward_product(const rung_node *node) {
 
 static size_t scratch_needed(const rung_node *node) {
   rung_qgemm forward = forward_product(node);
-  rung_gemm dx = gradient_of_x(node), dw = gradient_of_weight(node);
-  size_t most = rung_qgemm_scratch(&forward), x = rung_gemm_scratch(&dx), w = rung_node_weight_scratch(&dw);
-  most = x > most ? x : most;
-  return w > most ? w : most;
+  size_t most = rung_qgemm_scratch(&forward), backward = quantized_linear_backward_scratch(node);
+  return most > backward ? most : backward;
 }
 
 static rung_status infer(rung_node *node) {
@@ -128,7 +86,7 @@ static rung_status infer(rung_node *node) {
   linear_state *state = node->state = rung_node_allocate(node, 1, sizeof *state);
   if (!state) return RUNG_ERROR_MEMORY;
   state->options = *(const rung_quantized_linear_options *)node->attributes;
-  const rung_shape *w = &node->input[1]->value.shape;
+  const rung_shape *w = &node->input[weight_input]->value.shape;
   state->weights = (integer_weights){.format = state->options.weight_format,
                                      .granularity = state->options.granularity,
                                      .in = w->extent[1],
@@ -136,7 +94,7 @@ static rung_status infer(rung_node *node) {
                                      .group = state->options.group};
   const rung_quantizer *output = state->options.output;
   node->value.type = !output ? RUNG_I32 : output->format.is_signed ? RUNG_I8 : RUNG_U8;
-  node->value.shape = RUNG_SHAPE(node->input[0]->value.shape.extent[0], w->extent[0]);
+  node->value.shape = RUNG_SHAPE(node->input[x_input]->value.shape.extent[0], w->extent[0]);
   status = plan_memory(node, state);
   if (status == RUNG_OK) node->scratch_bytes = scratch_needed(node);
   return status;
@@ -158,33 +116,34 @@ static void set_output(rung_node *node) {
 
 static void prepare(rung_node *node, const rung_replay *replay) {
   linear_state *state = node->state;
-  if (replay->training) state->fresh = false;
+  if (replay->training) state->fresh = false;                      /* observing moves the scales, ... */
+  if (replay->training && !replay->take) state->quantized = false; /* ... and the caller the shadows */
   if (state->options.output) set_output(node);
 }
 
 static integer_scales scales_of(const rung_node *node) {
-  const rung_tensor *x = &node->input[0]->value;
+  const rung_tensor *x = &node->input[x_input]->value;
   return (integer_scales){.input = x->scale, .input_zero_point = x->zero_point, .output = node->value.scale};
 }
 
 static void scale_weights(rung_node *node, const rung_replay *replay) {
   linear_state *state = node->state;
-  const rung_node *bias = node->input[2];
+  const rung_node *bias = node->input[bias_input];
   const integer_scales scales = scales_of(node);
   integer_weights_scale(&state->weights, bias ? bias->value.data : NULL, &scales, replay);
 }
 
 static void refresh_weights(rung_node *node, const rung_replay *replay) {
   linear_state *state = node->state;
-  integer_weights_quantize(&state->weights, node->input[1]->value.data, replay);
+  if (!state->quantized) integer_weights_quantize(&state->weights, node->input[weight_input]->value.data, replay);
   if (!state->options.output) {
     rung_team_barrier(replay->team);
     if (replay->ith == 0) {
       int32_t qmin, qmax;
-      quantized_range(node->input[0], &qmin, &qmax);
-      int32_t z = node->input[0]->value.zero_point, low = z - qmin, high = qmax - z;
+      quantized_range(node->input[x_input], &qmin, &qmax);
+      int32_t z = node->input[x_input]->value.zero_point, low = z - qmin, high = qmax - z;
       node->value.scale =
-          integer_weights_logit_scale(&state->weights, node->input[0]->value.scale, low > high ? low : high);
+          integer_weights_logit_scale(&state->weights, node->input[x_input]->value.scale, low > high ? low : high);
     }
     rung_team_barrier(replay->team);
   }
@@ -203,7 +162,7 @@ static void observe_columns(rung_node *node, const rung_replay *replay) {
   if (weights->group) {
     gemm.epilogue = RUNG_EPILOGUE_REQUANTIZE_32;
     scales.output = ldexpf(scales.output, -8);
-    const rung_node *bias = node->input[2];
+    const rung_node *bias = node->input[bias_input];
     integer_weights_scale(&state->weights, bias ? bias->value.data : NULL, &scales, replay);
   }
   rung_qgemm_run(&gemm, replay->scratch, replay->ith, replay->nth);
@@ -254,68 +213,10 @@ static void forward(rung_node *node, const rung_replay *replay) {
   rung_qgemm_run(&gemm, replay->scratch, replay->ith, replay->nth);
 }
 
-/* In place: the gradient of what the clamp let through. */
-static void mask_gradient(rung_node *node, const rung_replay *replay) {
-  const linear_state *state = node->state;
-  int64_t begin, end, out = state->weights.out;
-  rung_slice(node->value.shape.extent[0], 1, replay->ith, replay->nth, &begin, &end);
-  for (int64_t i = begin; i < end; i++) {
-    float *row = (float *)node->gradient.data + i * out;
-    rung_kernels_active()->mask_apply(row, row, state->mask + i * state->mask_stride, out, false);
-  }
-  rung_team_barrier(replay->team);
-}
-
-static void backward(rung_node *node, const rung_replay *replay) {
-  const linear_state *state = node->state;
-  if (state->options.output) mask_gradient(node, replay);
-  if (!rung_node_wants_gradient(node->input[0])) return;
-  rung_gemm gemm = gradient_of_x(node);
-  rung_gemm_run(&gemm, replay->scratch, replay->ith, replay->nth);
-}
-
-typedef struct binary_rows {
-  rung_node *node;
-  const rung_replay *replay;
-} binary_rows;
-
-/* A binary weight beyond [-1, 1] gets no gradient (Courbariaux et al., BinaryConnect, 2015). */
-static void take_binary_rows(void *context, float *gradient, int64_t row, int64_t rows) {
-  const binary_rows *binary = context;
-  rung_tensor *weight = &binary->node->input[1]->value, *stored = &binary->node->input[1]->gradient;
-  int64_t in = weight->shape.extent[1], begin = row * in, count = rows * in;
-  const float *shadow = (const float *)weight->data + begin;
-  float *sum = (float *)stored->data + begin;
-  bool add = binary->node->accumulate[1], taken = rung_node_takes(binary->node, 1, binary->replay);
-  for (int64_t i = 0; i < count; i++)
-    if (fabsf(shadow[i]) > 1) gradient[i] = 0;
-  if (taken)
-    rung_node_take(binary->node, 1, binary->replay, gradient, begin, begin + count);
-  else
-    rung_kernels_active()->scale_add(sum, gradient, 1, count, add);
-}
-
-static void backward_weights(rung_node *node, const rung_replay *replay) {
-  const linear_state *state = node->state;
-  if (rung_node_wants_gradient(node->input[1])) {
-    rung_gemm gemm = gradient_of_weight(node);
-    if (state->weights.format.bits == 1) {
-      binary_rows rows = {node, replay};
-      gemm.take = take_binary_rows;
-      gemm.context = &rows;
-      gemm.accumulate = false;
-      rung_gemm_run(&gemm, replay->scratch, replay->ith, replay->nth);
-    } else {
-      rung_node_weight_product(node, 1, &gemm, replay);
-    }
-  }
-  if (rung_node_wants_gradient(node->input[2])) rung_node_weight_row_sum(node, 2, replay);
-}
-
 /* The fused range of the batch: columns differ in scale, so each column's bounds become reals first. */
 static void observe_fused_range(const rung_node *node) {
   const linear_state *state = node->state;
-  float input = node->input[0]->value.scale, low = INFINITY, high = -INFINITY;
+  float input = node->input[x_input]->value.scale, low = INFINITY, high = -INFINITY;
   for (int64_t j = 0; j < state->weights.out; j++) {
     float scale = input * state->weights.scale[j];
     float least = (float)state->acc_min[j] * scale, most = (float)state->acc_max[j] * scale;
@@ -330,6 +231,7 @@ static void observe_fused_range(const rung_node *node) {
 static void settle(rung_node *node, const rung_replay *replay) {
   linear_state *state = node->state;
   state->fresh = !replay->training;
+  state->quantized = !replay->training || quantized_linear_requantizes(node, replay);
   if (!observes(state, replay)) return;
   if (!state->real)
     observe_fused_range(node);
@@ -342,9 +244,9 @@ const rung_op quantized_linear_op = {.name = "quantized_linear",
                                      .infer = infer,
                                      .prepare = prepare,
                                      .forward = forward,
-                                     .backward = backward,
-                                     .backward_weights = backward_weights,
-                                     .weights = 1 << 1 | 1 << 2,
+                                     .backward = quantized_linear_backward,
+                                     .backward_weights = quantized_linear_backward_weights,
+                                     .weights = 1 << weight_input | 1 << bias_input,
                                      .settle = settle,
                                      .reads_integers = true};
 
@@ -357,7 +259,7 @@ rung_node *rung_quantized_linear(rung_node *x, rung_node *weight, rung_node *bia
 
 void quantized_range(const rung_node *node, int32_t *qmin, int32_t *qmax) {
   if (rung_node_passes_integers(node)) {
-    quantized_range(node->input[0], qmin, qmax);
+    quantized_range(node->input[x_input], qmin, qmax);
     return;
   }
   const rung_quantizer *quantizer = NULL;
@@ -370,11 +272,13 @@ void quantized_range(const rung_node *node, int32_t *qmin, int32_t *qmax) {
 void quantized_linear_make(rung_node *node, const rung_replay *replay) {
   refresh_weights(node, replay);
   rung_team_barrier(replay->team);
-  if (replay->ith == 0) ((linear_state *)node->state)->fresh = true;
+  linear_state *state = node->state;
+  if (replay->ith == 0) state->fresh = state->quantized = true;
 }
 
 void quantized_linear_refresh(rung_node *node) {
-  ((linear_state *)node->state)->fresh = false;
+  linear_state *state = node->state;
+  state->fresh = state->quantized = false;
 }
 
 rung_status rung_integer_layer_view(const rung_node *node, rung_integer_layer *layer) {
@@ -384,7 +288,7 @@ rung_status rung_integer_layer_view(const rung_node *node, rung_integer_layer *l
   const integer_weights *weights = &state->weights;
   if (!state->fresh)
     return rung_fail(RUNG_ERROR_STATE, "%s: its integers are stale; evaluate the quantized graph first", node->name);
-  const rung_tensor *x = &node->input[0]->value;
+  const rung_tensor *x = &node->input[x_input]->value;
   *layer = (rung_integer_layer){.in = weights->in,
                                 .out = weights->out,
                                 .group = weights->group,
@@ -404,6 +308,6 @@ rung_status rung_integer_layer_view(const rung_node *node, rung_integer_layer *l
                                 .output_zero_point = node->value.zero_point,
                                 .qmin = state->qmin,
                                 .qmax = state->qmax};
-  quantized_range(node->input[0], &layer->input_qmin, &layer->input_qmax);
+  quantized_range(node->input[x_input], &layer->input_qmin, &layer->input_qmax);
   return RUNG_OK;
 }

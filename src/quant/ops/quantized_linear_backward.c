@@ -1,0 +1,113 @@
+/* The gradients of quantized_linear, straight through the rounding, x [n, in], W [out, in], b [out]:
+ *
+ *   g[i,j] = dy[i,j] where q_y was not clamped (and acc > 0 under ReLU), else 0                                    eq.
+ * 6 dx[i,k] += sum_j g[i,j] s_w[j] q_w[j,k] dW[j,k] += sum_i g[i,j] s_x (q_x[i,k] - z_x)         (binary: where |W| <=
+ * 1) db[j]   += sum_i g[i,j]
+ *
+ * Where an optimizer takes dW row by row, it has moved those channels when they come back: they are quantized for the
+ * next step at once, while they are in the cache. */
+#include "quantized_linear.h"
+
+#include <math.h>
+
+static rung_gemm gradient_of_x(const rung_node *node) {
+  const linear_state *state = node->state;
+  const rung_node *x = node->input[x_input];
+  return (rung_gemm){.m = node->value.shape.extent[0],
+                     .n = state->weights.in,
+                     .k = state->weights.out,
+                     .a = rung_tensor_matrix(&node->gradient, false),
+                     .b = integer_weights_matrix(&state->weights),
+                     .c = x->gradient.data,
+                     .c_stride = state->weights.in,
+                     .accumulate = node->accumulate[x_input]};
+}
+
+static rung_gemm gradient_of_weight(const rung_node *node) {
+  const linear_state *state = node->state;
+  return (rung_gemm){.m = state->weights.out,
+                     .n = state->weights.in,
+                     .k = node->value.shape.extent[0],
+                     .a = rung_tensor_matrix(&node->gradient, true),
+                     .b = rung_tensor_matrix(&node->input[x_input]->value, false),
+                     .c = node->input[weight_input]->gradient.data,
+                     .c_stride = state->weights.in,
+                     .accumulate = node->accumulate[weight_input]};
+}
+
+size_t quantized_linear_backward_scratch(const rung_node *node) {
+  rung_gemm dx = gradient_of_x(node), dw = gradient_of_weight(node);
+  size_t x = rung_gemm_scratch(&dx), w = rung_node_weight_scratch(&dw);
+  return x > w ? x : w;
+}
+
+/* In place: the gradient of what the clamp let through. */
+static void mask_gradient(rung_node *node, const rung_replay *replay) {
+  const linear_state *state = node->state;
+  int64_t begin, end, out = state->weights.out;
+  rung_slice(node->value.shape.extent[0], 1, replay->ith, replay->nth, &begin, &end);
+  for (int64_t i = begin; i < end; i++) {
+    float *row = (float *)node->gradient.data + i * out;
+    rung_kernels_active()->mask_apply(row, row, state->mask + i * state->mask_stride, out, false);
+  }
+  rung_team_barrier(replay->team);
+}
+
+void quantized_linear_backward(rung_node *node, const rung_replay *replay) {
+  const linear_state *state = node->state;
+  if (state->options.output) mask_gradient(node, replay);
+  if (!rung_node_wants_gradient(node->input[x_input])) return;
+  rung_gemm gemm = gradient_of_x(node);
+  rung_gemm_run(&gemm, replay->scratch, replay->ith, replay->nth);
+}
+
+bool quantized_linear_requantizes(const rung_node *node, const rung_replay *replay) {
+  const linear_state *state = node->state;
+  return replay->backward && rung_node_wants_gradient(node->input[weight_input]) &&
+         rung_node_takes(node, weight_input, replay) && state->weights.granularity != RUNG_PER_TENSOR;
+}
+
+typedef struct weight_rows {
+  rung_node *node;
+  const rung_replay *replay;
+} weight_rows;
+
+/* A binary weight beyond [-1, 1] gets no gradient (Courbariaux et al., BinaryConnect, 2015). */
+static void cut_binary(float *gradient, const float *shadow, int64_t count) {
+  for (int64_t i = 0; i < count; i++)
+    if (fabsf(shadow[i]) > 1) gradient[i] = 0;
+}
+
+static void take_rows(void *context, float *gradient, int64_t row, int64_t rows) {
+  const weight_rows *to = context;
+  rung_node *node = to->node, *weight = node->input[weight_input];
+  linear_state *state = node->state;
+  int64_t begin = row * state->weights.in, count = rows * state->weights.in;
+  float *shadow = weight->value.data;
+  if (state->weights.format.bits == 1) cut_binary(gradient, shadow + begin, count);
+  if (!rung_node_takes(node, weight_input, to->replay)) {
+    rung_kernels_active()->scale_add((float *)weight->gradient.data + begin, gradient, 1, count,
+                                     node->accumulate[weight_input]);
+    return;
+  }
+  rung_node_take(node, weight_input, to->replay, gradient, begin, begin + count);
+  if (quantized_linear_requantizes(node, to->replay))
+    integer_weights_quantize_channels(&state->weights, shadow, row, row + rows);
+}
+
+static void backward_weight(rung_node *node, const rung_replay *replay) {
+  const linear_state *state = node->state;
+  weight_rows rows = {node, replay};
+  rung_gemm gemm = gradient_of_weight(node);
+  if (state->weights.format.bits == 1 || rung_node_takes(node, weight_input, replay)) {
+    gemm.take = take_rows;
+    gemm.context = &rows;
+    gemm.accumulate = false;
+  }
+  rung_gemm_run(&gemm, replay->scratch, replay->ith, replay->nth);
+}
+
+void quantized_linear_backward_weights(rung_node *node, const rung_replay *replay) {
+  if (rung_node_wants_gradient(node->input[weight_input])) backward_weight(node, replay);
+  if (rung_node_wants_gradient(node->input[bias_input])) rung_node_weight_row_sum(node, bias_input, replay);
+}
