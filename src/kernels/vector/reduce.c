@@ -104,6 +104,14 @@ static inline byte_sums add_bytes(byte_sums sums, const int8_t *q) {
 
 #endif
 
+static inline int32_t sum_lanes(vi x) {
+  int32_t lane[VW];
+  vi_store(lane, x);
+  for (int half = VW / 2; half > 0; half /= 2)
+    for (int l = 0; l < half; l++) lane[l] += lane[l + half];
+  return lane[0];
+}
+
 void RUNG_AT_LEVEL(sum_i8)(const int8_t *q, int64_t n, int32_t *sum, int32_t *magnitude) {
   byte_sums sums = {{0}, {0}};
   int64_t i = 0;
@@ -113,11 +121,8 @@ void RUNG_AT_LEVEL(sum_i8)(const int8_t *q, int64_t n, int32_t *sum, int32_t *ma
     memcpy(last, q + i, (size_t)(n - i));
     sums = add_bytes(sums, last);
   }
-  *sum = *magnitude = 0;
-  for (int l = 0; l < VW; l++) {
-    *sum += sums.plain[l];
-    *magnitude += sums.magnitude[l];
-  }
+  *sum = sum_lanes(sums.plain);
+  *magnitude = sum_lanes(sums.magnitude);
 }
 
 /* The sums, or with b the dots, of `vectors` vectors of columns, `count` columns each. */
