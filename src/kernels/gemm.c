@@ -44,3 +44,13 @@ size_t rung_qgemm_scratch(const rung_qgemm *gemm) {
 void rung_qgemm_run(const rung_qgemm *gemm, void *scratch, int ith, int nth) {
   rung_kernels_active()->gemm_i8(gemm, scratch, ith, nth);
 }
+
+size_t rung_igemm_scratch(const rung_igemm *gemm) {
+  int64_t line = 2 * gemm_round_up(gemm->k, 4), panel = line * gemm_panel_max;
+  int64_t most = panel > igemm_column_bytes ? panel : igemm_column_bytes;
+  return (size_t)(gemm_min(line * (gemm->n + gemm_panel_max), most) + panel) + gemm_slack;
+}
+
+void rung_igemm_run(const rung_igemm *gemm, void *scratch, int ith, int nth) {
+  rung_kernels_active()->igemm(gemm, scratch, ith, nth);
+}

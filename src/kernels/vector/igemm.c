@@ -1,0 +1,118 @@
+/* The integer product with f32 results. A block of b's columns is packed once; each panel of a is packed just before it
+ * is used, into the first cache, where it stays while the block's panels stream past it. A tile of c is summed in
+ * registers over all of k and goes to f32 from there; its lines of c are asked for before the sum starts, since c, in
+ * training, is larger than the cache. */
+#include "igemm_pack.h"
+
+#if VW == 16 || defined(__aarch64__)
+enum { tile_rows = 12, tile_vectors = 2 };
+#elif VW == 8
+enum { tile_rows = 6, tile_vectors = 2 };
+#else
+enum { tile_rows = 4, tile_vectors = 2 };
+#endif
+enum { tile_columns = tile_vectors * VW };
+_Static_assert(RUNG_IGEMM_ROWS % tile_rows == 0 && RUNG_IGEMM_COLUMNS % tile_columns == 0, "a member has whole tiles");
+
+typedef struct tile_target {
+  float *c;
+  int64_t stride, rows, columns; /* of c that exist */
+  const int32_t *start;          /* of each row's accumulators */
+  const float *scale;            /* of each row */
+  bool accumulate;
+} tile_target;
+
+ALWAYS_INLINE void store_part(float *c, vf v, int64_t count) {
+  if (count >= VW)
+    vf_store(c, v);
+  else if (count > 0)
+    vf_store_part(c, v, count);
+}
+
+ALWAYS_INLINE vf load_part(const float *c, int64_t count) {
+  if (count >= VW) return vf_load(c);
+  return count > 0 ? vf_load_part(c, count) : vf_set(0.0f);
+}
+
+ALWAYS_INLINE void store_row(float *c, const vi sum[tile_vectors], vf scale, int64_t columns, bool accumulate) {
+  UNROLL for (int j = 0; j < tile_vectors; j++, c += VW, columns -= VW) {
+    vf v = vi_to_float(sum[j]);
+    if (accumulate)
+      v = vf_fma(v, scale, load_part(c, columns));
+    else
+      v *= scale;
+    store_part(c, v, columns);
+  }
+}
+
+ALWAYS_INLINE void tile(const int rows, int64_t words, const int32_t *a, const int32_t *b, const tile_target *to) {
+  vi sum[tile_rows][tile_vectors];
+  UNROLL for (int i = 0; i < rows; i++) {
+    UNROLL for (int j = 0; j < tile_vectors; j++) {
+      sum[i][j] = vi_set(to->start[i]);
+      __builtin_prefetch(to->c + gemm_min(i, to->rows - 1) * to->stride + j * VW, 1);
+    }
+  }
+  for (int64_t p = 0; p < words; p++, a += tile_rows, b += tile_columns) {
+    vi line[tile_vectors];
+    UNROLL for (int j = 0; j < tile_vectors; j++) line[j] = vi_load(b + j * VW);
+    UNROLL for (int i = 0; i < rows; i++) {
+      vi x = vi_set(a[i]);
+      UNROLL for (int j = 0; j < tile_vectors; j++) sum[i][j] = dot(sum[i][j], x, line[j]);
+    }
+  }
+  UNROLL for (int i = 0; i < rows; i++) {
+    if (i >= to->rows) break;
+    float *c = to->c + i * to->stride;
+    if (to->columns == tile_columns)
+      store_row(c, sum[i], vf_set(to->scale[i]), tile_columns, to->accumulate);
+    else
+      store_row(c, sum[i], vf_set(to->scale[i]), to->columns, to->accumulate);
+  }
+}
+
+/* The tile function of the fewest rows that hold those of `to`. */
+static void run_tile(int64_t words, const int32_t *a, const int32_t *b, const tile_target *to) {
+  if (to->rows > 4)
+    tile(tile_rows, words, a, b, to);
+  else if (to->rows > 1)
+    tile(4, words, a, b, to);
+  else
+    tile(1, words, a, b, to);
+}
+
+/* Rows row .. row + rows - 1 (a tile's) of a times the packed columns column .. column + columns - 1 of b. */
+static void multiply_row(const rung_igemm *gemm, int32_t *a, const int32_t *b, int64_t row, int64_t rows,
+                         int64_t column, int64_t columns) {
+  int64_t words = words_of(gemm->k);
+  int32_t start[gemm_panel_max];
+  float scale[tile_rows];
+  pack_a(a, tile_rows, gemm, row, rows, start);
+  for (int64_t i = 0; i < rows; i++) scale[i] = gemm->row_scale ? gemm->scale * gemm->row_scale[row + i] : gemm->scale;
+  tile_target to = {.stride = gemm->c_stride, .rows = rows, .start = start, .scale = scale};
+  to.accumulate = gemm->accumulate;
+  for (int64_t j = 0; j < columns; j += tile_columns) {
+    to.c = gemm->c + row * gemm->c_stride + column + j;
+    to.columns = gemm_min(tile_columns, columns - j);
+    run_tile(words, a, b + j * words, &to);
+  }
+}
+
+void RUNG_AT_LEVEL(igemm)(const rung_igemm *gemm, void *scratch, int ith, int nth) {
+  int64_t row_begin = 0, row_end = gemm->m, column = 0, end = gemm->n, words = words_of(gemm->k);
+  if (gemm->by_rows)
+    rung_slice(gemm->m, RUNG_IGEMM_ROWS, ith, nth, &row_begin, &row_end);
+  else
+    rung_slice(gemm->n, RUNG_IGEMM_COLUMNS, ith, nth, &column, &end);
+  if (row_begin == row_end) return;
+  int64_t fit = igemm_column_bytes / (4 * (words + 1)) / tile_columns * tile_columns;
+  int64_t block = gemm_block(end - column, fit > 0 ? fit : tile_columns, tile_columns);
+  int32_t *b = scratch, *a = b + gemm_round_up(block, tile_columns) * words;
+  for (; column < end; column += block) {
+    int64_t columns = gemm_min(block, end - column);
+    for (int64_t j = 0; j < columns; j += tile_columns)
+      pack_b(b + j * words, tile_columns, gemm, column + j, gemm_min(tile_columns, columns - j));
+    for (int64_t row = row_begin; row < row_end; row += tile_rows)
+      multiply_row(gemm, a, b, row, gemm_min(tile_rows, row_end - row), column, columns);
+  }
+}
