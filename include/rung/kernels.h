@@ -1,6 +1,7 @@
 /* rung/kernels.h: the arithmetic.
  *
- * Everything here gives the same bits at every level (docs/design.md, "Same bits everywhere"):
+ * Everything here, but for gemm_bf16 at level v4bf16, gives the same bits at every level (docs/design.md, "Same bits
+ * everywhere"):
  *  - an element of a matrix product is one chain of fused multiply-adds, k ascending, whatever the blocking;
  *  - any other sum runs in 16 lanes (element i goes to lane i mod 16, in order), which are then added as a fixed tree:
  *    lane l += lane l+8, then l+4, l+2, l+1;
@@ -33,7 +34,7 @@ extern "C" {
   ROW(fake_quantize) ROW(mask_apply) \
   ROW(sgd) ROW(adam) \
   ROW(gradient_range) ROW(gradient_quantize) \
-  ROW(gemm_f32) ROW(gemm_i8) ROW(gemm_i8_pack) ROW(igemm)
+  ROW(gemm_f32) ROW(gemm_bf16) ROW(gemm_i8) ROW(gemm_i8_pack) ROW(igemm)
 /* clang-format on */
 
 typedef struct rung_gemm rung_gemm;
@@ -57,7 +58,7 @@ typedef struct rung_sgd_step {
 } rung_sgd_step;
 
 typedef struct rung_kernels {
-  const char *level; /* "ref", "generic", "v2", "v3", "v4", "v4vnni", "neon" */
+  const char *level; /* "ref", "generic", "v2", "v3", "v4", "v4vnni", "v4bf16", "neon" */
 
   /* y[i] = f(x[i]), i < n. y may be x. Error in units in the last place: docs/kernels.md. */
   void (*exp)(float *y, const float *x, int64_t n);
@@ -130,6 +131,7 @@ typedef struct rung_kernels {
 
   /* The matrix products below, member ith's part. */
   void (*gemm_f32)(const rung_gemm *gemm, void *scratch, int ith, int nth);
+  void (*gemm_bf16)(const rung_gemm *gemm, void *scratch, int ith, int nth);
   void (*gemm_i8)(const rung_qgemm *gemm, void *scratch, int ith, int nth);
   void (*gemm_i8_pack)(const rung_qgemm *gemm, const int8_t *weight, int64_t begin, int64_t end);
   void (*igemm)(const rung_igemm *gemm, void *scratch, int ith, int nth);
@@ -184,6 +186,13 @@ struct rung_gemm {
 /* Scratch bytes that each member needs at any level, aligned to RUNG_ALIGNMENT. */
 RUNG_API size_t rung_gemm_scratch(const rung_gemm *gemm);
 RUNG_API void rung_gemm_run(const rung_gemm *gemm, void *scratch, int ith, int nth);
+
+/* The same product, in the same scratch, of operands that were rounded to bfloat16 (half to even) after they became
+ * f32; the sums stay f32. At all levels but v4bf16 it is the same chain of fused multiply-adds, so the same bits.
+ * v4bf16 uses the processor's dot product of pairs, which rounds in its own places and takes subnormals for 0: the one
+ * exception to the same bits everywhere. An element then is within k 2^-23 sum |a b| of the chain,
+ * subnormals aside. */
+RUNG_API void rung_gemm_bf16_run(const rung_gemm *gemm, void *scratch, int ith, int nth);
 
 /* ---- Integer matrix product ------------------------------------------------------------------------------------- */
 

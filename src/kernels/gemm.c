@@ -22,6 +22,10 @@ void rung_gemm_run(const rung_gemm *gemm, void *scratch, int ith, int nth) {
   rung_kernels_active()->gemm_f32(gemm, scratch, ith, nth);
 }
 
+void rung_gemm_bf16_run(const rung_gemm *gemm, void *scratch, int ith, int nth) {
+  rung_kernels_active()->gemm_bf16(gemm, scratch, ith, nth);
+}
+
 /* Two bytes a weight (int16 where there is no byte dot product), and a column sum for each group. */
 size_t rung_qgemm_packed_size(int64_t n, int64_t k, int64_t group) {
   int64_t groups = group ? (k + group - 1) / group : 1;

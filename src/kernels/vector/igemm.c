@@ -3,6 +3,7 @@
  * registers over all of k and goes to f32 from there; its lines of c are asked for before the sum starts, since c, in
  * training, is larger than the cache. */
 #include "igemm_pack.h"
+#include "vector/map.h"
 
 #if VW == 16 || defined(__aarch64__)
 enum { tile_rows = 12, tile_vectors = 2 };
@@ -22,63 +23,66 @@ typedef struct tile_target {
   bool accumulate;
 } tile_target;
 
-ALWAYS_INLINE void store_part(float *c, vf v, int64_t count) {
-  if (count >= VW)
-    vf_store(c, v);
-  else if (count > 0)
-    vf_store_part(c, v, count);
-}
-
-ALWAYS_INLINE vf load_part(const float *c, int64_t count) {
-  if (count >= VW) return vf_load(c);
-  return count > 0 ? vf_load_part(c, count) : vf_set(0.0f);
-}
-
-ALWAYS_INLINE void store_row(float *c, const vi sum[tile_vectors], vf scale, int64_t columns, bool accumulate) {
-  UNROLL for (int j = 0; j < tile_vectors; j++, c += VW, columns -= VW) {
+ALWAYS_INLINE void store_row(const vi sum[tile_vectors], const int vectors, const tile_target *to, int64_t i,
+                             int64_t columns) {
+  const vf scale = vf_set(to->scale[i]);
+  UNROLL for (int j = 0; j < vectors; j++) {
+    const int64_t count = gemm_min(VW, columns - j * VW);
+    float *c = to->c + i * to->stride + j * VW;
     vf v = vi_to_float(sum[j]);
-    if (accumulate)
-      v = vf_fma(v, scale, load_part(c, columns));
+    if (to->accumulate)
+      v = vf_fma(v, scale, vf_load_first(c, count));
     else
       v *= scale;
-    store_part(c, v, columns);
+    vf_store_first(c, v, count);
   }
 }
 
-ALWAYS_INLINE void tile(const int rows, int64_t words, const int32_t *a, const int32_t *b, const tile_target *to) {
+ALWAYS_INLINE void tile(const int rows, const int vectors, int64_t words, const int32_t *a, const int32_t *b,
+                        const tile_target *to) {
+  const int whole = vectors * VW;
   vi sum[tile_rows][tile_vectors];
   UNROLL for (int i = 0; i < rows; i++) {
-    UNROLL for (int j = 0; j < tile_vectors; j++) {
-      sum[i][j] = vi_set(to->start[i]);
-      __builtin_prefetch(to->c + gemm_min(i, to->rows - 1) * to->stride + j * VW, 1);
-    }
+    const float *c = to->c + gemm_min(i, to->rows - 1) * to->stride;
+    __builtin_prefetch(c, 1);
+    __builtin_prefetch(c + to->columns - 1, 1);
+    UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = vi_set(to->start[i]);
   }
   for (int64_t p = 0; p < words; p++, a += tile_rows, b += tile_columns) {
     vi line[tile_vectors];
-    UNROLL for (int j = 0; j < tile_vectors; j++) line[j] = vi_load(b + j * VW);
+    UNROLL for (int j = 0; j < vectors; j++) line[j] = vi_load(b + j * VW);
     UNROLL for (int i = 0; i < rows; i++) {
       vi x = vi_set(a[i]);
-      UNROLL for (int j = 0; j < tile_vectors; j++) sum[i][j] = dot(sum[i][j], x, line[j]);
+      UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = dot(sum[i][j], x, line[j]);
     }
   }
   UNROLL for (int i = 0; i < rows; i++) {
     if (i >= to->rows) break;
-    float *c = to->c + i * to->stride;
-    if (to->columns == tile_columns)
-      store_row(c, sum[i], vf_set(to->scale[i]), tile_columns, to->accumulate);
+    if (to->columns == whole)
+      store_row(sum[i], vectors, to, i, whole);
     else
-      store_row(c, sum[i], vf_set(to->scale[i]), to->columns, to->accumulate);
+      store_row(sum[i], vectors, to, i, to->columns);
   }
 }
 
 /* The tile function of the fewest rows that hold those of `to`. */
-static void run_tile(int64_t words, const int32_t *a, const int32_t *b, const tile_target *to) {
-  if (to->rows > 4)
-    tile(tile_rows, words, a, b, to);
+ALWAYS_INLINE void tile_of_rows(const int vectors, int64_t words, const int32_t *a, const int32_t *b,
+                                const tile_target *to) {
+  if (to->rows > tile_rows * 2 / 3)
+    tile(tile_rows, vectors, words, a, b, to);
+  else if (to->rows > tile_rows / 3)
+    tile(tile_rows * 2 / 3, vectors, words, a, b, to);
   else if (to->rows > 1)
-    tile(4, words, a, b, to);
+    tile(tile_rows / 3, vectors, words, a, b, to);
   else
-    tile(1, words, a, b, to);
+    tile(1, vectors, words, a, b, to);
+}
+
+static void run_tile(int64_t words, const int32_t *a, const int32_t *b, const tile_target *to) {
+  if (to->columns > VW)
+    tile_of_rows(tile_vectors, words, a, b, to);
+  else
+    tile_of_rows(1, words, a, b, to);
 }
 
 /* Rows row .. row + rows - 1 (a tile's) of a times the packed columns column .. column + columns - 1 of b. */
