@@ -190,8 +190,8 @@ RUNG_API void rung_gemm_run(const rung_gemm *gemm, void *scratch, int ith, int n
 /* The same product, in the same scratch, of operands that were rounded to bfloat16 (half to even) after they became
  * f32; the sums stay f32. At all levels but v4bf16 it is the same chain of fused multiply-adds, so the same bits.
  * v4bf16 uses the processor's dot product of pairs, which rounds in its own places and takes subnormals for 0: the one
- * exception to the same bits everywhere. An element then is within k 2^-23 sum |a b| of the chain,
- * subnormals aside. */
+ * exception to the same bits everywhere. An element then is within k 2^-23 sum |a b| of the chain, subnormals
+ * aside. */
 RUNG_API void rung_gemm_bf16_run(const rung_gemm *gemm, void *scratch, int ith, int nth);
 
 /* ---- Integer matrix product ------------------------------------------------------------------------------------- */
@@ -327,6 +327,8 @@ struct rung_igemm {
   const float *row_scale; /* [m], or NULL: all 1 */
   bool accumulate;
   bool by_rows;
+  rung_gemm_take *take; /* or NULL */
+  void *context;
 };
 
 #define RUNG_IGEMM_K_MAX   65793 /* 2^31 / (128 * 255), rounded down */

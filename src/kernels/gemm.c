@@ -51,8 +51,10 @@ void rung_qgemm_run(const rung_qgemm *gemm, void *scratch, int ith, int nth) {
 
 size_t rung_igemm_scratch(const rung_igemm *gemm) {
   int64_t line = 2 * gemm_round_up(gemm->k, 4), panel = line * gemm_panel_max;
+  int64_t columns = line * (gemm->n + gemm_panel_max);
+  if (gemm->take) return (size_t)(columns + panel + RUNG_GEMM_GRAIN * gemm->n * 4) + 2 * gemm_slack;
   int64_t most = panel > igemm_column_bytes ? panel : igemm_column_bytes;
-  return (size_t)(gemm_min(line * (gemm->n + gemm_panel_max), most) + panel) + gemm_slack;
+  return (size_t)(gemm_min(columns, most) + panel) + gemm_slack;
 }
 
 void rung_igemm_run(const rung_igemm *gemm, void *scratch, int ith, int nth) {

@@ -14,18 +14,31 @@ static int32_t products(const rung_igemm *gemm, int64_t i, int64_t j) {
   return sum;
 }
 
+static void element(const rung_igemm *gemm, int64_t i, int64_t j, float *c) {
+  float scale = gemm->row_scale ? gemm->scale * gemm->row_scale[i] : gemm->scale;
+  float sum = (float)products(gemm, i, j);
+  *c = gemm->accumulate ? fmaf(sum, scale, *c) : sum * scale;
+}
+
+static void hand_over(const rung_igemm *gemm, float *c, int ith, int nth) {
+  int64_t begin, end;
+  rung_slice(gemm->m, RUNG_GEMM_GRAIN, ith, nth, &begin, &end);
+  for (int64_t i = begin; i < end; i++) {
+    for (int64_t j = 0; j < gemm->n; j++) element(gemm, i, j, &c[j]);
+    gemm->take(gemm->context, c, i, 1);
+  }
+}
+
 void RUNG_AT_LEVEL(igemm)(const rung_igemm *gemm, void *scratch, int ith, int nth) {
-  (void)scratch;
+  if (gemm->take) {
+    hand_over(gemm, scratch, ith, nth);
+    return;
+  }
   int64_t row = 0, row_end = gemm->m, begin = 0, end = gemm->n;
   if (gemm->by_rows)
     rung_slice(gemm->m, RUNG_IGEMM_ROWS, ith, nth, &row, &row_end);
   else
     rung_slice(gemm->n, RUNG_IGEMM_COLUMNS, ith, nth, &begin, &end);
   for (int64_t i = row; i < row_end; i++)
-    for (int64_t j = begin; j < end; j++) {
-      float *c = &gemm->c[i * gemm->c_stride + j];
-      float scale = gemm->row_scale ? gemm->scale * gemm->row_scale[i] : gemm->scale;
-      float sum = (float)products(gemm, i, j);
-      *c = gemm->accumulate ? fmaf(sum, scale, *c) : sum * scale;
-    }
+    for (int64_t j = begin; j < end; j++) element(gemm, i, j, &gemm->c[i * gemm->c_stride + j]);
 }

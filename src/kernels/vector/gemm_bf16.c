@@ -106,47 +106,85 @@ static block member_part(const rung_gemm *gemm, int ith, int nth) {
   return (block){.row = row, .rows = row_end - row, .column = column, .columns = column_end - column};
 }
 
-/* A tile's rows of a, packed, times the packed block of b. */
-static void multiply_row(const rung_gemm *gemm, const block *at, const float *a, const float *b) {
+/* Floats after which another packed block may start. */
+static int64_t packed_floats(int64_t lines, int64_t width, int64_t depth) {
+  return gemm_round_up(gemm_round_up(lines, width) * words_of(depth) * 4 + gemm_slack, RUNG_ALIGNMENT) / 4;
+}
+
+static void pack_b(float *to, const rung_gemm *gemm, const block *at) {
+  for (int64_t j = 0; j < at->columns; j += tile_columns, to += words_of(at->depth) * tile_columns) {
+    int64_t columns = gemm_min(tile_columns, at->columns - j);
+    pack_bf16_panel(to, tile_columns,
+                    (pack_source){&gemm->b, gemm->b.transpose, at->column + j, columns, at->begin, at->depth});
+  }
+}
+
+/* A tile's rows of a, packed, times the packed block of b, into c. */
+static void multiply_row(const rung_gemm *gemm, const block *at, const float *a, const float *b, float *c,
+                         int64_t stride) {
   int64_t words = words_of(at->depth);
   bool last = at->begin + at->depth == gemm->k;
-  tile_target to = {.stride = gemm->c_stride, .rows = at->rows, .resume = gemm->accumulate || at->begin > 0};
+  tile_target to = {.stride = stride, .rows = at->rows, .resume = gemm->accumulate || at->begin > 0};
   to.relu = last && gemm->relu;
   for (int64_t j = 0; j < at->columns; j += tile_columns) {
-    to.c = gemm->c + at->row * gemm->c_stride + at->column + j;
+    to.c = c + j;
     to.columns = gemm_min(tile_columns, at->columns - j);
     to.bias = last && gemm->bias ? gemm->bias + at->column + j : NULL;
     run_tile(words, a, b + j * words, &to);
   }
 }
 
-/* The rows of `part` times the block of b that `at` names. */
-static void multiply_block(const rung_gemm *gemm, const block *part, block at, float *a, float *b) {
-  for (int64_t j = 0; j < at.columns; j += tile_columns) {
-    int64_t columns = gemm_min(tile_columns, at.columns - j);
-    pack_source from = {&gemm->b, gemm->b.transpose, at.column + j, columns, at.begin, at.depth};
-    pack_bf16_panel(b + j * words_of(at.depth), tile_columns, from);
-  }
-  int64_t end = part->row + part->rows;
-  for (at.row = part->row; at.row < end; at.row += tile_rows) {
+/* The rows of `at` times its packed block of b, into c. */
+static void multiply_block(const rung_gemm *gemm, block at, float *a, const float *b, float *c, int64_t stride) {
+  int64_t end = at.row + at.rows;
+  for (; at.row < end; at.row += tile_rows, c += tile_rows * stride) {
     at.rows = gemm_min(tile_rows, end - at.row);
     pack_bf16_panel(a, tile_rows, (pack_source){&gemm->a, !gemm->a.transpose, at.row, at.rows, at.begin, at.depth});
-    multiply_row(gemm, &at, a, b);
+    multiply_row(gemm, &at, a, b, c, stride);
+  }
+}
+
+/* With `take`: b is packed whole, and rows of c are finished one block after the other. */
+static void multiply_to_take(const rung_gemm *gemm, float *scratch, int ith, int nth) {
+  int64_t row, end, depth = gemm_block(gemm->k, gemm_depth, 4), columns = gemm_round_up(gemm->n, tile_columns);
+  rung_slice(gemm->m, RUNG_GEMM_GRAIN, ith, nth, &row, &end);
+  if (row == end) return;
+  float *b = scratch, *a = b + packed_floats(gemm->n, tile_columns, gemm->k);
+  float *c = a + packed_floats(tile_rows, tile_rows, depth);
+  block at = {.columns = gemm->n};
+  for (; at.begin < gemm->k; at.begin += depth) {
+    at.depth = gemm_min(depth, gemm->k - at.begin);
+    pack_b(b + columns * words_of(at.begin), gemm, &at);
+  }
+  for (at.row = row; at.row < end; at.row += at.rows) {
+    at.rows = gemm_min(RUNG_GEMM_GRAIN, end - at.row);
+    at.begin = 0;
+    do { /* once even where k is 0 */
+      at.depth = gemm_min(depth, gemm->k - at.begin);
+      multiply_block(gemm, at, a, b + columns * words_of(at.begin), c, gemm->n);
+      at.begin += depth;
+    } while (at.begin < gemm->k);
+    gemm->take(gemm->context, c, at.row, at.rows);
   }
 }
 
 void RUNG_AT_LEVEL(gemm_bf16)(const rung_gemm *gemm, void *scratch, int ith, int nth) {
-  block part = member_part(gemm, ith, nth);
-  if (part.rows == 0) return;
-  int64_t columns = gemm_block(part.columns, gemm_columns, tile_columns);
-  int64_t depth = gemm_block(gemm->k, gemm_depth, 4), end = part.column + part.columns;
-  float *b = scratch;
-  float *a = b + gemm_round_up(gemm_round_up(columns, tile_columns) * depth * 4 + gemm_slack, RUNG_ALIGNMENT) / 4;
-  for (int64_t column = part.column; column < end; column += columns) {
-    block at = {.column = column, .columns = gemm_min(columns, end - column)};
+  if (gemm->take) {
+    multiply_to_take(gemm, scratch, ith, nth);
+    return;
+  }
+  block at = member_part(gemm, ith, nth);
+  if (at.rows == 0) return;
+  int64_t columns = gemm_block(at.columns, gemm_columns, tile_columns);
+  int64_t depth = gemm_block(gemm->k, gemm_depth, 4), end = at.column + at.columns;
+  float *b = scratch, *a = b + packed_floats(columns, tile_columns, depth);
+  for (; at.column < end; at.column += columns) {
+    at.columns = gemm_min(columns, end - at.column);
+    at.begin = 0;
     do { /* once even where k is 0 */
       at.depth = gemm_min(depth, gemm->k - at.begin);
-      multiply_block(gemm, &part, at, a, b);
+      pack_b(b, gemm, &at);
+      multiply_block(gemm, at, a, b, gemm->c + at.row * gemm->c_stride + at.column, gemm->c_stride);
       at.begin += at.depth;
     } while (at.begin < gemm->k);
   }

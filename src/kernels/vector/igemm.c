@@ -85,38 +85,64 @@ static void run_tile(int64_t words, const int32_t *a, const int32_t *b, const ti
     tile_of_rows(1, words, a, b, to);
 }
 
-/* Rows row .. row + rows - 1 (a tile's) of a times the packed columns column .. column + columns - 1 of b. */
+/* The columns column .. column + columns - 1 of b, one panel after the other. */
+static void pack_block(int32_t *to, const rung_igemm *gemm, int64_t column, int64_t columns) {
+  for (int64_t j = 0; j < columns; j += tile_columns)
+    pack_b(to + j * words_of(gemm->k), tile_columns, gemm, column + j);
+}
+
+/* Rows row .. row + rows - 1 (a tile's) of a times `columns` packed columns of b, into c. */
 static void multiply_row(const rung_igemm *gemm, int32_t *a, const int32_t *b, int64_t row, int64_t rows,
-                         int64_t column, int64_t columns) {
+                         int64_t columns, float *c, int64_t stride) {
   int64_t words = words_of(gemm->k);
   int32_t start[gemm_panel_max];
   float scale[tile_rows];
   pack_a(a, tile_rows, gemm, row, rows, start);
   for (int64_t i = 0; i < rows; i++) scale[i] = gemm->row_scale ? gemm->scale * gemm->row_scale[row + i] : gemm->scale;
-  tile_target to = {.stride = gemm->c_stride, .rows = rows, .start = start, .scale = scale};
+  tile_target to = {.stride = stride, .rows = rows, .start = start, .scale = scale};
   to.accumulate = gemm->accumulate;
   for (int64_t j = 0; j < columns; j += tile_columns) {
-    to.c = gemm->c + row * gemm->c_stride + column + j;
+    to.c = c + j;
     to.columns = gemm_min(tile_columns, columns - j);
     run_tile(words, a, b + j * words, &to);
   }
 }
 
+/* With `take`: b is packed whole, and rows of c are finished one block after the other. */
+static void multiply_to_take(const rung_igemm *gemm, int32_t *scratch, int ith, int nth) {
+  int64_t row, end, words = words_of(gemm->k);
+  rung_slice(gemm->m, RUNG_GEMM_GRAIN, ith, nth, &row, &end);
+  if (row == end) return;
+  int32_t *b = scratch, *a = b + gemm_round_up(gemm->n, tile_columns) * words;
+  float *c = (float *)a + gemm_round_up(tile_rows * words * 4 + gemm_slack, RUNG_ALIGNMENT) / 4;
+  pack_block(b, gemm, 0, gemm->n);
+  for (int64_t rows; row < end; row += rows) {
+    rows = gemm_min(RUNG_GEMM_GRAIN, end - row);
+    for (int64_t i = 0; i < rows; i += tile_rows)
+      multiply_row(gemm, a, b, row + i, gemm_min(tile_rows, rows - i), gemm->n, c + i * gemm->n, gemm->n);
+    gemm->take(gemm->context, c, row, rows);
+  }
+}
+
 void RUNG_AT_LEVEL(igemm)(const rung_igemm *gemm, void *scratch, int ith, int nth) {
-  int64_t row_begin = 0, row_end = gemm->m, column = 0, end = gemm->n, words = words_of(gemm->k);
+  if (gemm->take) {
+    multiply_to_take(gemm, scratch, ith, nth);
+    return;
+  }
+  int64_t begin = 0, row_end = gemm->m, column = 0, end = gemm->n, words = words_of(gemm->k);
   if (gemm->by_rows)
-    rung_slice(gemm->m, RUNG_IGEMM_ROWS, ith, nth, &row_begin, &row_end);
+    rung_slice(gemm->m, RUNG_IGEMM_ROWS, ith, nth, &begin, &row_end);
   else
     rung_slice(gemm->n, RUNG_IGEMM_COLUMNS, ith, nth, &column, &end);
-  if (row_begin == row_end) return;
+  if (begin == row_end) return;
   int64_t fit = igemm_column_bytes / (4 * (words + 1)) / tile_columns * tile_columns;
   int64_t block = gemm_block(end - column, fit > 0 ? fit : tile_columns, tile_columns);
   int32_t *b = scratch, *a = b + gemm_round_up(block, tile_columns) * words;
   for (; column < end; column += block) {
     int64_t columns = gemm_min(block, end - column);
-    for (int64_t j = 0; j < columns; j += tile_columns)
-      pack_b(b + j * words, tile_columns, gemm, column + j, gemm_min(tile_columns, columns - j));
-    for (int64_t row = row_begin; row < row_end; row += tile_rows)
-      multiply_row(gemm, a, b, row, gemm_min(tile_rows, row_end - row), column, columns);
+    pack_block(b, gemm, column, columns);
+    for (int64_t row = begin; row < row_end; row += tile_rows)
+      multiply_row(gemm, a, b, row, gemm_min(tile_rows, row_end - row), columns,
+                   gemm->c + row * gemm->c_stride + column, gemm->c_stride);
   }
 }
