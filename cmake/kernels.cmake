@@ -24,6 +24,8 @@ if(NOT RUNG_PORTABLE)
     rung_level(v3 SOURCES ${vector_sources} FLAGS -march=x86-64-v3)
     rung_level(v4 SOURCES ${vector_sources} FLAGS -march=x86-64-v4 -mprefer-vector-width=512)
     rung_level(v4vnni SOURCES ${vector_sources} FLAGS -march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512)
+    rung_level(v4bf16 SOURCES ${vector_sources} FLAGS -march=x86-64-v4 -mavx512vnni -mavx512bf16
+                                                      -mprefer-vector-width=512)
   elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
     rung_level(neon SOURCES ${vector_sources})
   endif()

@@ -1,6 +1,7 @@
 /* rung/kernels.h: the arithmetic.
  *
- * Everything here gives the same bits at every level (docs/design.md, "Same bits everywhere"):
+ * Everything here, but for gemm_bf16 at level v4bf16, gives the same bits at every level (docs/design.md, "Same bits
+ * everywhere"):
  *  - an element of a matrix product is one chain of fused multiply-adds, k ascending, whatever the blocking;
  *  - any other sum runs in 16 lanes (element i goes to lane i mod 16, in order), which are then added as a fixed tree:
  *    lane l += lane l+8, then l+4, l+2, l+1;
@@ -32,11 +33,15 @@ extern "C" {
   ROW(quantize_u8) ROW(quantize_i8) ROW(dequantize_u8) ROW(dequantize_i8) \
   ROW(fake_quantize) ROW(mask_apply) \
   ROW(sgd) ROW(adam) \
-  ROW(gemm_f32) ROW(gemm_i8) ROW(gemm_i8_pack)
+  ROW(gradient_range) ROW(gradient_quantize) \
+  ROW(gemm_f32) ROW(gemm_bf16) ROW(gemm_i8) ROW(gemm_i8_pack) ROW(igemm)
 /* clang-format on */
 
 typedef struct rung_gemm rung_gemm;
 typedef struct rung_qgemm rung_qgemm;
+typedef struct rung_igemm rung_igemm;
+typedef struct rung_gradient rung_gradient;
+typedef struct rung_gradient_codes rung_gradient_codes;
 
 typedef struct rung_adam_step {
   float rate;                     /* learning rate */
@@ -53,7 +58,7 @@ typedef struct rung_sgd_step {
 } rung_sgd_step;
 
 typedef struct rung_kernels {
-  const char *level; /* "ref", "generic", "v2", "v3", "v4", "v4vnni", "neon" */
+  const char *level; /* "ref", "generic", "v2", "v3", "v4", "v4vnni", "v4bf16", "neon" */
 
   /* y[i] = f(x[i]), i < n. y may be x. Error in units in the last place: docs/kernels.md. */
   void (*exp)(float *y, const float *x, int64_t n);
@@ -119,10 +124,17 @@ typedef struct rung_kernels {
   void (*adam)(float *weight, const float *gradient, float *moment1, float *moment2, int64_t n,
                const rung_adam_step *step);
 
+  /* The int8 gradient, below. */
+  void (*gradient_range)(const rung_gradient *gradient, float *max, float *max_scaled, float *column_sum,
+                         bool accumulate);
+  void (*gradient_quantize)(const rung_gradient *gradient, const rung_gradient_codes *to);
+
   /* The matrix products below, member ith's part. */
   void (*gemm_f32)(const rung_gemm *gemm, void *scratch, int ith, int nth);
+  void (*gemm_bf16)(const rung_gemm *gemm, void *scratch, int ith, int nth);
   void (*gemm_i8)(const rung_qgemm *gemm, void *scratch, int ith, int nth);
   void (*gemm_i8_pack)(const rung_qgemm *gemm, const int8_t *weight, int64_t begin, int64_t end);
+  void (*igemm)(const rung_igemm *gemm, void *scratch, int ith, int nth);
 } rung_kernels;
 
 /* The table in use: the best this processor has, or the level that the environment's RUNG_CPU names. Chosen once. */
@@ -174,6 +186,13 @@ struct rung_gemm {
 /* Scratch bytes that each member needs at any level, aligned to RUNG_ALIGNMENT. */
 RUNG_API size_t rung_gemm_scratch(const rung_gemm *gemm);
 RUNG_API void rung_gemm_run(const rung_gemm *gemm, void *scratch, int ith, int nth);
+
+/* The same product, in the same scratch, of operands that were rounded to bfloat16 (half to even) after they became
+ * f32; the sums stay f32. At all levels but v4bf16 it is the same chain of fused multiply-adds, so the same bits.
+ * v4bf16 uses the processor's dot product of pairs, which rounds in its own places and takes subnormals for 0: the one
+ * exception to the same bits everywhere. An element then is within k 2^-23 sum |a b| of the chain, subnormals
+ * aside. */
+RUNG_API void rung_gemm_bf16_run(const rung_gemm *gemm, void *scratch, int ith, int nth);
 
 /* ---- Integer matrix product ------------------------------------------------------------------------------------- */
 
@@ -231,6 +250,92 @@ RUNG_API void rung_qgemm_run(const rung_qgemm *gemm, void *scratch, int ith, int
 static inline int64_t rung_requantize(int64_t acc, int32_t multiplier, int32_t shift) {
   return (acc * multiplier + ((int64_t)1 << (shift - 1))) >> shift;
 }
+
+/* ---- The int8 gradient of a linear layer ------------------------------------------------------------------------ */
+
+/* The gradient of a layer's output, as its int8 backward reads it: where `mask` is set, a value whose bit is 0 counts
+ * as 0 (the straight-through mask, laid out as rung_qgemm's). column_scale[j] is what the scaled form multiplies column
+ * j by: the weight's scale of output channel j, which so need not be carried through the sum over channels. To work on
+ * a part, rows or columns (multiples of 8), point at its start. g has no NaN. */
+struct rung_gradient {
+  int64_t rows, columns;
+  const float *g; /* [rows, columns] */
+  int64_t stride;
+  const uint8_t *mask;       /* or NULL */
+  int64_t mask_stride;       /* bytes */
+  const float *column_scale; /* [columns], or NULL: all 1 */
+};
+
+/* gradient_range: *max = the largest |g|, *max_scaled = the largest |g column_scale[j]|, 0 where there are none, and,
+ * unless NULL, column_sum[j] = the sum down column j, as the kernel column_sum makes it of the masked g: the gradient
+ * of the bias in the same pass. */
+
+/* gradient_quantize writes either or both of the codes
+ *   q[i][j] = floor(clamp(g inverse_scale, -127, 127) + u)              q_scaled: of g column_scale[j], in the same way
+ * by stochastic rounding (Gupta et al., "Deep Learning with Limited Numerical Precision", 2015): u is uniform in [0,
+ * 1), a multiple of 2^-15, to which the clamped value is first rounded (half to even). So the mean of q is the clamped
+ * value to within 2^-16, and a whole number stays what it is. u depends on the key and on the place of the value in the
+ * whole tensor (first_row + i, first_column + j) and on nothing else, so that any split gives the same codes; q and
+ * q_scaled take different bits of it. A new key each step. */
+struct rung_gradient_codes {
+  uint64_t key;
+  int64_t first_row, first_column; /* columns < 2^32 */
+  int8_t *q;                       /* or NULL */
+  int64_t q_stride;
+  float inverse_scale; /* 127 / max */
+  int8_t *q_scaled;    /* or NULL */
+  int64_t q_scaled_stride;
+  float inverse_scale_scaled;
+};
+
+/* The random bits of a row and column: a 64-bit mixing function makes the row's key (Steele et al., "Fast Splittable
+ * Pseudorandom Number Generators", 2014), its halves go into a 32-bit one (Appleby's MurmurHash3) at both rounds. The
+ * definition that all levels equal. */
+static inline uint64_t rung_gradient_row_key(uint64_t key, int64_t row) {
+  uint64_t x = key + (uint64_t)row * 0x9e3779b97f4a7c15u;
+  x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+  return x ^ x >> 31;
+}
+static inline uint32_t rung_gradient_bits(uint64_t row_key, uint32_t column) {
+  uint32_t x = column ^ (uint32_t)row_key;
+  x = (x ^ x >> 16) * 0x85ebca6bu;
+  x = x ^ (uint32_t)(row_key >> 32);
+  x = (x ^ x >> 13) * 0xc2b2ae35u;
+  return x ^ x >> 16;
+}
+
+/* c[i][j] = acc scale row_scale[i], acc = sum over p of a[i][p] (b[p][j] - b_zero_point), exact in int32: |acc| is
+ * below 2^31 where k <= RUNG_IGEMM_K_MAX. acc goes to f32, and scale row_scale[i] is one f32 product; where
+ * `accumulate`, c[i][j] = fma(acc, that, c[i][j]). The two gradients of y [n, out] = x [n, in] W^T, from the codes
+ * above: dx [n, in]:   a = q_scaled [n, out], b = W's codes [out, in] dW [out, in]: a = q transposed, stored [n, out],
+ * b = x's codes [n, in] with their zero point Member ith computes the rows rung_slice(m, RUNG_IGEMM_ROWS, ith, nth)
+ * where `by_rows`, which packs all of b for each member, else the columns rung_slice(n, RUNG_IGEMM_COLUMNS, ith, nth),
+ * which packs all of a for each. */
+struct rung_igemm {
+  int64_t m, n, k;
+  const int8_t *a; /* [m, k], or stored [k, m] where transposed */
+  int64_t a_stride;
+  bool a_transposed;
+  rung_dtype b_type; /* U8 or I8 */
+  const void *b;     /* [k, n] */
+  int64_t b_stride;
+  int32_t b_zero_point; /* within b's type */
+  float *c;
+  int64_t c_stride;
+  float scale;
+  const float *row_scale; /* [m], or NULL: all 1 */
+  bool accumulate;
+  bool by_rows;
+  rung_gemm_take *take; /* or NULL */
+  void *context;
+};
+
+#define RUNG_IGEMM_K_MAX   65793 /* 2^31 / (128 * 255), rounded down */
+#define RUNG_IGEMM_ROWS    12
+#define RUNG_IGEMM_COLUMNS 32
+RUNG_API size_t rung_igemm_scratch(const rung_igemm *gemm); /* bytes a member, enough for any level */
+RUNG_API void rung_igemm_run(const rung_igemm *gemm, void *scratch, int ith, int nth);
 
 #ifdef __cplusplus
 }

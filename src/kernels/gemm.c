@@ -22,6 +22,10 @@ void rung_gemm_run(const rung_gemm *gemm, void *scratch, int ith, int nth) {
   rung_kernels_active()->gemm_f32(gemm, scratch, ith, nth);
 }
 
+void rung_gemm_bf16_run(const rung_gemm *gemm, void *scratch, int ith, int nth) {
+  rung_kernels_active()->gemm_bf16(gemm, scratch, ith, nth);
+}
+
 /* Two bytes a weight (int16 where there is no byte dot product), and a column sum for each group. */
 size_t rung_qgemm_packed_size(int64_t n, int64_t k, int64_t group) {
   int64_t groups = group ? (k + group - 1) / group : 1;
@@ -43,4 +47,16 @@ size_t rung_qgemm_scratch(const rung_qgemm *gemm) {
 
 void rung_qgemm_run(const rung_qgemm *gemm, void *scratch, int ith, int nth) {
   rung_kernels_active()->gemm_i8(gemm, scratch, ith, nth);
+}
+
+size_t rung_igemm_scratch(const rung_igemm *gemm) {
+  int64_t line = 2 * gemm_round_up(gemm->k, 4), panel = line * gemm_panel_max;
+  int64_t columns = line * (gemm->n + gemm_panel_max);
+  if (gemm->take) return (size_t)(columns + panel + RUNG_GEMM_GRAIN * gemm->n * 4) + 2 * gemm_slack;
+  int64_t most = panel > igemm_column_bytes ? panel : igemm_column_bytes;
+  return (size_t)(gemm_min(columns, most) + panel) + gemm_slack;
+}
+
+void rung_igemm_run(const rung_igemm *gemm, void *scratch, int ith, int nth) {
+  rung_kernels_active()->igemm(gemm, scratch, ith, nth);
 }

@@ -11,6 +11,8 @@ enum {
   gemm_rows = 192,
   /* i8: a member packs as many rows of a as fit these bytes, at least one tile of them. */
   qgemm_row_bytes = 192 << 10,
+  /* i8 to f32: a member packs as many columns of b as fit these bytes, at least one tile of them. */
+  igemm_column_bytes = 512 << 10,
 
   gemm_panel_max = 32, /* no level's tile has more rows or columns */
   gemm_slack = 64      /* bytes that packing may write past its end */

@@ -28,9 +28,14 @@ static bool has_v4vnni(void) {
   return has_v4() && __builtin_cpu_supports("avx512vnni");
 }
 
+static bool has_v4bf16(void) {
+  return has_v4vnni() && __builtin_cpu_supports("avx512bf16");
+}
+
 /* Ascending: the last one that the processor has is the best. */
 #define LEVEL_LIST(ROW)                                                                                                \
-  ROW(ref, always) ROW(generic, always) ROW(v2, has_v2) ROW(v3, has_v3) ROW(v4, has_v4) ROW(v4vnni, has_v4vnni)
+  ROW(ref, always)                                                                                                     \
+  ROW(generic, always) ROW(v2, has_v2) ROW(v3, has_v3) ROW(v4, has_v4) ROW(v4vnni, has_v4vnni) ROW(v4bf16, has_v4bf16)
 
 #elif defined(__aarch64__) && !defined(RUNG_PORTABLE)
 #define LEVEL_LIST(ROW) ROW(ref, always) ROW(generic, always) ROW(neon, always)

@@ -67,6 +67,8 @@ static inline vi vi_select(vi mask, vi a, vi b) {
  *   vi_bits                   bit l is lane l of a mask
  *   vi_dot_pairs              acc + the sum of each lane's two products of int16
  *   vi_dot_bytes              with VNNI only: acc + the sum of four products of unsigned bytes of a, signed bytes of b
+ *   vf_dot_bf16               with AVX512-BF16 only: acc + the sum of each lane's two products of bfloat16; subnormals
+ *                             count as 0
  */
 
 #if defined(__AVX512F__)
@@ -145,6 +147,12 @@ static inline vi vi_dot_pairs(vi acc, vi a, vi b) {
 #if defined(__AVX512VNNI__)
 static inline vi vi_dot_bytes(vi acc, vi a, vi b) { /* around the intrinsic GCC 12 spills the accumulators */
   __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
+  return acc;
+}
+#endif
+#if defined(__AVX512BF16__)
+static inline vf vf_dot_bf16(vf acc, vf a, vf b) {
+  __asm__("vdpbf16ps %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
   return acc;
 }
 #endif
