@@ -18,6 +18,7 @@ static const char usage[] = "usage: mnist_mlp [options]\n"
                             "  --lr R            learning rate, Adam, cosine to 0                           (1e-3)\n"
                             "  --qat-lr R        the same of QAT                  (2e-4 at 8 bits, 1e-3 below)\n"
                             "  --bits wNaM       bits of weights (1..8) and activations (2..8)              (w8a8)\n"
+                            "  --backward TYPE   of gradients in QAT: f32, bf16, int8                       (f32)\n"
                             "  --observer NAME   min-max, moving-average, percentile, mse, entropy\n"
                             "                                   (moving-average at 5 bits or more, mse below)\n"
                             "  --validation N    training pictures held out and evaluated after each epoch  (0)\n"
@@ -100,20 +101,30 @@ static void take(settings *options, const char *name, const char *value) {
     options->save = value;
   else if (!strcmp(name, "json"))
     options->json = value;
-  else if (rung_observer_parse(value, &options->scheme.observer.kind) != RUNG_OK)
+  else if (!strcmp(name, "backward")) {
+    if (rung_backward_parse(value, &options->scheme.backward) != RUNG_OK) fail("--backward: %s", rung_error());
+  } else if (rung_observer_parse(value, &options->scheme.observer.kind) != RUNG_OK)
     fail("--observer: %s", rung_error());
 }
 
 settings options_read(int argc, char **argv) {
-  static const struct option names[] = {
-      {"data", required_argument, NULL, 0},     {"hidden", required_argument, NULL, 0},
-      {"epochs", required_argument, NULL, 0},   {"qat-epochs", required_argument, NULL, 0},
-      {"batch", required_argument, NULL, 0},    {"lr", required_argument, NULL, 0},
-      {"qat-lr", required_argument, NULL, 0},   {"bits", required_argument, NULL, 0},
-      {"observer", required_argument, NULL, 0}, {"validation", required_argument, NULL, 0},
-      {"seed", required_argument, NULL, 0},     {"threads", required_argument, NULL, 0},
-      {"save", required_argument, NULL, 0},     {"json", required_argument, NULL, 0},
-      {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+  static const struct option names[] = {{"data", required_argument, NULL, 0},
+                                        {"hidden", required_argument, NULL, 0},
+                                        {"epochs", required_argument, NULL, 0},
+                                        {"qat-epochs", required_argument, NULL, 0},
+                                        {"batch", required_argument, NULL, 0},
+                                        {"lr", required_argument, NULL, 0},
+                                        {"qat-lr", required_argument, NULL, 0},
+                                        {"bits", required_argument, NULL, 0},
+                                        {"observer", required_argument, NULL, 0},
+                                        {"validation", required_argument, NULL, 0},
+                                        {"backward", required_argument, NULL, 0},
+                                        {"seed", required_argument, NULL, 0},
+                                        {"threads", required_argument, NULL, 0},
+                                        {"save", required_argument, NULL, 0},
+                                        {"json", required_argument, NULL, 0},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {NULL, 0, NULL, 0}};
   settings options = {.data = "mnist",
                       .hidden = {256, 128},
                       .layers = 2,

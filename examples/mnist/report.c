@@ -61,7 +61,9 @@ static void print_agreement(const outcome *result) {
 }
 
 void report_table(const settings *options, const outcome results[3], uint64_t hash) {
-  printf("\n%s, %s, %s kernels\n", options->data, options->bits, rung_kernels_active()->level);
+  const char *backward = options->scheme.backward ? rung_backward_name(options->scheme.backward) : NULL;
+  printf("\n%s, %s%s%s, %s kernels\n", options->data, options->bits, backward ? ", backward " : "",
+         backward ? backward : "", rung_kernels_active()->level);
   printf("       float        integer       bytes   s/epoch  us/picture\n");
   for (int i = 0; i < 3; i++) print_row(&results[i]);
   for (int i = 1; i < 3; i++) print_agreement(&results[i]);
@@ -97,8 +99,10 @@ static void json_quantized(FILE *file, const char *key, const outcome *result) {
 static void json_write(FILE *file, const settings *options, const outcome results[3], uint64_t hash) {
   fputs("{\n  \"data\": ", file);
   json_string(file, options->data);
-  fprintf(file, ",\n  \"seed\": %" PRIu64 ",\n  \"threads\": %d,\n  \"bits\": \"%s\",\n  \"hidden\": [", options->seed,
-          options->threads, options->bits);
+  fprintf(file,
+          ",\n  \"seed\": %" PRIu64
+          ",\n  \"threads\": %d,\n  \"bits\": \"%s\",\n  \"backward\": \"%s\",\n  \"hidden\": [",
+          options->seed, options->threads, options->bits, rung_backward_name(options->scheme.backward));
   for (int i = 0; i < options->layers; i++) fprintf(file, "%s%" PRId64, i ? ", " : "", options->hidden[i]);
   fprintf(file, "],\n  \"weights_hash\": \"%016" PRIx64 "\",\n", hash);
   fprintf(file,

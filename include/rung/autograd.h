@@ -201,6 +201,8 @@ RUNG_API void rung_node_take(const rung_node *node, int k, const rung_replay *re
 RUNG_API void rung_node_weight_product(const rung_node *node, int k, const rung_gemm *product,
                                        const rung_replay *replay);
 RUNG_API void rung_node_weight_row_sum(const rung_node *node, int k, const rung_replay *replay);
+/* The gradient of input k as it lies in memory, [elements of the input], each member's slice of it. */
+RUNG_API void rung_node_weight_gradient(const rung_node *node, int k, const rung_replay *replay, const float *gradient);
 /* Scratch bytes for rung_node_weight_product. */
 RUNG_API size_t rung_node_weight_scratch(const rung_gemm *product);
 RUNG_API void rung_node_slice(const rung_node *node, const rung_replay *replay, int64_t *begin, int64_t *end);

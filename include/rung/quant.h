@@ -124,6 +124,23 @@ typedef enum rung_ranges {
 
 /* How a network is quantized. Zero is w8a8: weights signed, symmetric, per channel; activations unsigned, affine, per
  * tensor. */
+/* What the gradients of a quantized layer's input and weights are computed in. The forward pass, the loss, the bias's
+ * gradient and the optimizer are the same for all. */
+typedef enum rung_backward {
+  RUNG_BACKWARD_F32 = 0,
+  /* Operands rounded to bfloat16, sums in f32. Where the processor has bfloat16 dot products (level v4bf16), their
+   * order of summing is its own: the one case in which two machines may train to different bits. */
+  RUNG_BACKWARD_BF16,
+  /* The gradient of the layer's output as int8, one scale a tensor, rounded stochastically with random bits from the
+   * graph's seed (Gupta et al., 2015); products in integers, the same bits everywhere. With weight groups the input's
+   * gradient stays in f32. For fine-tuning; training from random weights loses some accuracy by it. */
+  RUNG_BACKWARD_INT8,
+  RUNG_BACKWARD_COUNT
+} rung_backward;
+
+RUNG_API const char *rung_backward_name(rung_backward backward); /* "f32", "bf16", "int8" */
+RUNG_API rung_status rung_backward_parse(const char *name, rung_backward *backward);
+
 typedef struct rung_scheme {
   int weight_bits;     /* 1 .. 8; 0: 8 */
   int activation_bits; /* 2 .. 8; 0: 8. Inputs that come as 8-bit integers keep their 8 bits */
@@ -133,6 +150,7 @@ typedef struct rung_scheme {
   bool activation_symmetric;      /* zero point 0 (needs activation_signed) */
   rung_observer_options observer; /* of activations */
   rung_ranges ranges;
+  rung_backward backward;
 } rung_scheme;
 
 RUNG_API rung_status rung_scheme_check(const rung_scheme *scheme);
@@ -165,6 +183,7 @@ typedef struct rung_quantized_linear_options {
   rung_clamp clamp;
   rung_quantizer *output; /* borrowed; NULL: logits */
   rung_ranges ranges;
+  rung_backward backward;
 } rung_quantized_linear_options;
 
 RUNG_API rung_node *rung_quantized_linear(rung_node *x, rung_node *weight, rung_node *bias,

@@ -44,11 +44,27 @@ size_t rung_node_weight_scratch(const rung_gemm *product) {
   return stored > bytes ? stored : bytes;
 }
 
+/* This member's slice of input k, in whole cache lines. */
+static void weight_slice(const rung_node *node, int k, const rung_replay *replay, int64_t *begin, int64_t *end) {
+  rung_slice(rung_tensor_count(&node->input[k]->value), RUNG_ALIGNMENT / (int64_t)sizeof(float), replay->ith,
+             replay->nth, begin, end);
+}
+
 void rung_node_weight_row_sum(const rung_node *node, int k, const rung_replay *replay) {
   int64_t begin, end, columns = rung_tensor_count(&node->input[k]->value), rows = node->gradient.shape.extent[0];
-  rung_slice(columns, RUNG_ALIGNMENT / (int64_t)sizeof(float), replay->ith, replay->nth, &begin, &end);
+  weight_slice(node, k, replay, &begin, &end);
   float *gradient = (float *)node->input[k]->gradient.data + begin;
   rung_kernels_active()->column_sum(gradient, (const float *)node->gradient.data + begin, rows, end - begin, columns,
                                     node->accumulate[k]);
   if (rung_node_takes(node, k, replay)) rung_node_take(node, k, replay, gradient, begin, end);
+}
+
+void rung_node_weight_gradient(const rung_node *node, int k, const rung_replay *replay, const float *gradient) {
+  int64_t begin, end;
+  weight_slice(node, k, replay, &begin, &end);
+  if (rung_node_takes(node, k, replay))
+    rung_node_take(node, k, replay, gradient + begin, begin, end);
+  else
+    rung_kernels_active()->scale_add((float *)node->input[k]->gradient.data + begin, gradient + begin, 1, end - begin,
+                                     node->accumulate[k]);
 }

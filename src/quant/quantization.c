@@ -143,7 +143,8 @@ static void lower_linear_to_integers(lowering *lower, const rung_node *node) {
       .group = scheme->weight_granularity == RUNG_PER_GROUP ? scheme->weight_group : 0,
       .clamp = clamp,
       .output = grid ? quantizer_of(lower, last) : NULL,
-      .ranges = scheme->ranges};
+      .ranges = scheme->ranges,
+      .backward = scheme->backward};
   if (grid && !options.output) return;
   rung_node *layer = rung_quantized_linear(grid_image(lower, node->input[0]), share(lower, node->input[1]),
                                            share(lower, node->input[2]), &options);

@@ -3,6 +3,8 @@
 
 #include "observer.h"
 
+#include <string.h>
+
 rung_status rung_format_check(const rung_format *format, const char *what) {
   if (format->bits < 1 || format->bits > 8)
     return rung_fail(RUNG_ERROR_ARGUMENT, "%s %d, expected 1..8", what, format->bits);
@@ -53,7 +55,25 @@ rung_status rung_scheme_check(const rung_scheme *scheme) {
                      (long long)scheme->weight_group);
   if ((int)scheme->ranges < RUNG_RANGES_DELAYED || scheme->ranges > RUNG_RANGES_CURRENT)
     return rung_fail(RUNG_ERROR_ARGUMENT, "ranges %d, expected delayed (0) or current (1)", (int)scheme->ranges);
+  if ((int)scheme->backward < 0 || scheme->backward >= RUNG_BACKWARD_COUNT)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "backward %d, expected f32 (0), bf16 (1) or int8 (2)", (int)scheme->backward);
   return observer_check_options(&scheme->observer);
+}
+
+static const char *const backward_names[RUNG_BACKWARD_COUNT] = {
+    [RUNG_BACKWARD_F32] = "f32", [RUNG_BACKWARD_BF16] = "bf16", [RUNG_BACKWARD_INT8] = "int8"};
+
+const char *rung_backward_name(rung_backward backward) {
+  return (int)backward >= 0 && backward < RUNG_BACKWARD_COUNT ? backward_names[backward] : "unknown";
+}
+
+rung_status rung_backward_parse(const char *name, rung_backward *backward) {
+  for (int i = 0; i < RUNG_BACKWARD_COUNT; i++)
+    if (strcmp(name, backward_names[i]) == 0) {
+      *backward = (rung_backward)i;
+      return RUNG_OK;
+    }
+  return rung_fail(RUNG_ERROR_ARGUMENT, "backward '%s': expected f32, bf16 or int8", name);
 }
 
 rung_status rung_scheme_parse_bits(const char *text, rung_scheme *scheme) {

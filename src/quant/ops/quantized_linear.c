@@ -96,6 +96,7 @@ static rung_status infer(rung_node *node) {
   node->value.type = !output ? RUNG_I32 : output->format.is_signed ? RUNG_I8 : RUNG_U8;
   node->value.shape = RUNG_SHAPE(node->input[x_input]->value.shape.extent[0], w->extent[0]);
   status = plan_memory(node, state);
+  if (status == RUNG_OK && state->options.backward == RUNG_BACKWARD_INT8) status = int8_backward_plan(node);
   if (status == RUNG_OK) node->scratch_bytes = scratch_needed(node);
   return status;
 }

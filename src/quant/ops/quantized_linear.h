@@ -7,6 +7,14 @@
 
 enum { x_input, weight_input, bias_input };
 
+/* The gradient of the output as int8, times one scale: g, and h[i,j] = g[i,j] s_w[j]. */
+typedef struct gradient_codes {
+  int8_t *g, *h;     /* [batch, out]; h NULL with groups */
+  float *most;       /* [members, 2]: the largest |g| and |h| that each has seen */
+  float *column_sum; /* [out]: of g before it was rounded */
+  float g_scale, h_scale;
+} gradient_codes;
+
 typedef struct linear_state {
   rung_quantized_linear_options options;
   integer_weights weights;
@@ -16,9 +24,19 @@ typedef struct linear_state {
   uint8_t *mask;              /* [batch, mask_stride] */
   int64_t mask_stride;        /* bytes */
   int32_t *acc_min, *acc_max; /* [out] of the last replay that observed them */
-  int32_t *acc; /* [batch, out], for observers that need every value; allocated with `real` or not at all */
-  float *real;  /* [batch, out]: acc as reals, after the clamp */
+  int32_t *acc;         /* [batch, out], for observers that need every value; allocated with `real` or not at all */
+  float *real;          /* [batch, out]: acc as reals, after the clamp */
+  gradient_codes codes; /* RUNG_BACKWARD_INT8 */
 } linear_state;
+
+/* RUNG_BACKWARD_INT8, in quantized_linear_int8.c. */
+rung_status int8_backward_plan(rung_node *node);
+size_t int8_backward_scratch(const rung_node *node, rung_gemm_take *take);
+/* Makes the codes; the team meets at barriers inside. */
+void int8_backward_quantize(rung_node *node, const rung_replay *replay);
+void int8_backward_input(rung_node *node, const rung_replay *replay);
+/* With `take` and its context as in rung_gemm. */
+void int8_backward_weight(rung_node *node, const rung_replay *replay, rung_gemm_take *take, void *context);
 
 void quantized_linear_backward(rung_node *node, const rung_replay *replay);
 void quantized_linear_backward_weights(rung_node *node, const rung_replay *replay);

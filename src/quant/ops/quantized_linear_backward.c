@@ -4,8 +4,9 @@
  * 6 dx[i,k] += sum_j g[i,j] s_w[j] q_w[j,k] dW[j,k] += sum_i g[i,j] s_x (q_x[i,k] - z_x)         (binary: where |W| <=
  * 1) db[j]   += sum_i g[i,j]
  *
- * Where an optimizer takes dW row by row, it has moved those channels when they come back: they are quantized for the
- * next step at once, while they are in the cache. */
+ * in f32 or bfloat16; quantized_linear_int8.c has them in integers. Where an optimizer takes dW row by row, it has
+ * moved those channels when they come back: they are quantized for the next step at once, while they are in the cache.
+ */
 #include "quantized_linear.h"
 
 #include <math.h>
@@ -35,10 +36,17 @@ static rung_gemm gradient_of_weight(const rung_node *node) {
                      .accumulate = node->accumulate[weight_input]};
 }
 
-size_t quantized_linear_backward_scratch(const rung_node *node) {
-  rung_gemm dx = gradient_of_x(node), dw = gradient_of_weight(node);
-  size_t x = rung_gemm_scratch(&dx), w = rung_node_weight_scratch(&dw);
-  return x > w ? x : w;
+static rung_backward backward_of(const rung_node *node) {
+  return ((const linear_state *)node->state)->options.backward;
+}
+
+/* This member's part of a product in f32 or, where asked for, bfloat16. */
+static void run_product(const rung_node *node, const rung_gemm *gemm, const rung_replay *replay) {
+  const rung_kernels *kernels = rung_kernels_active();
+  if (backward_of(node) == RUNG_BACKWARD_BF16)
+    kernels->gemm_bf16(gemm, replay->scratch, replay->ith, replay->nth);
+  else
+    kernels->gemm_f32(gemm, replay->scratch, replay->ith, replay->nth);
 }
 
 /* In place: the gradient of what the clamp let through. */
@@ -55,10 +63,16 @@ static void mask_gradient(rung_node *node, const rung_replay *replay) {
 
 void quantized_linear_backward(rung_node *node, const rung_replay *replay) {
   const linear_state *state = node->state;
-  if (state->options.output) mask_gradient(node, replay);
-  if (!rung_node_wants_gradient(node->input[x_input])) return;
-  rung_gemm gemm = gradient_of_x(node);
-  rung_gemm_run(&gemm, replay->scratch, replay->ith, replay->nth);
+  bool integers = backward_of(node) == RUNG_BACKWARD_INT8, wanted = rung_node_wants_gradient(node->input[x_input]);
+  if (integers) int8_backward_quantize(node, replay);
+  if (state->options.output && !(integers && state->codes.h)) mask_gradient(node, replay);
+  if (!wanted) return;
+  if (integers && state->codes.h) {
+    int8_backward_input(node, replay);
+  } else {
+    rung_gemm gemm = gradient_of_x(node);
+    run_product(node, &gemm, replay);
+  }
 }
 
 bool quantized_linear_requantizes(const rung_node *node, const rung_replay *replay) {
@@ -95,19 +109,38 @@ static void take_rows(void *context, float *gradient, int64_t row, int64_t rows)
     integer_weights_quantize_channels(&state->weights, shadow, row, row + rows);
 }
 
+size_t quantized_linear_backward_scratch(const rung_node *node) {
+  rung_gemm dx = gradient_of_x(node), dw = gradient_of_weight(node), taken = dw;
+  taken.take = take_rows;
+  size_t bytes[] = {rung_gemm_scratch(&dx), rung_gemm_scratch(&dw), rung_gemm_scratch(&taken), 0}, most = 0;
+  if (backward_of(node) == RUNG_BACKWARD_INT8) bytes[3] = int8_backward_scratch(node, take_rows);
+  for (int i = 0; i < 4; i++) most = bytes[i] > most ? bytes[i] : most;
+  return most;
+}
+
 static void backward_weight(rung_node *node, const rung_replay *replay) {
   const linear_state *state = node->state;
   weight_rows rows = {node, replay};
+  bool by_rows = state->weights.format.bits == 1 || rung_node_takes(node, weight_input, replay);
+  if (backward_of(node) == RUNG_BACKWARD_INT8) {
+    int8_backward_weight(node, replay, by_rows ? take_rows : NULL, &rows);
+    return;
+  }
   rung_gemm gemm = gradient_of_weight(node);
-  if (state->weights.format.bits == 1 || rung_node_takes(node, weight_input, replay)) {
+  if (by_rows) {
     gemm.take = take_rows;
     gemm.context = &rows;
     gemm.accumulate = false;
   }
-  rung_gemm_run(&gemm, replay->scratch, replay->ith, replay->nth);
+  run_product(node, &gemm, replay);
 }
 
 void quantized_linear_backward_weights(rung_node *node, const rung_replay *replay) {
+  const linear_state *state = node->state;
   if (rung_node_wants_gradient(node->input[weight_input])) backward_weight(node, replay);
-  if (rung_node_wants_gradient(node->input[bias_input])) rung_node_weight_row_sum(node, bias_input, replay);
+  if (!rung_node_wants_gradient(node->input[bias_input])) return;
+  if (backward_of(node) == RUNG_BACKWARD_INT8)
+    rung_node_weight_gradient(node, bias_input, replay, state->codes.column_sum);
+  else
+    rung_node_weight_row_sum(node, bias_input, replay);
 }
