@@ -271,12 +271,13 @@ struct rung_gradient {
  * of the bias in the same pass. */
 
 /* gradient_quantize writes either or both of the codes
- *   q[i][j] = floor(clamp(g inverse_scale, -127, 127) + u)              q_scaled: of g column_scale[j], in the same way
+ *  - q[i][j] = floor(clamp(g inverse_scale, -127, 127) + u),
+ *  - q_scaled[i][j] = the same of g column_scale[j], inverse_scale_scaled and a u of its own,
  * by stochastic rounding (Gupta et al., "Deep Learning with Limited Numerical Precision", 2015): u is uniform in [0,
  * 1), a multiple of 2^-15, to which the clamped value is first rounded (half to even). So the mean of q is the clamped
  * value to within 2^-16, and a whole number stays what it is. u depends on the key and on the place of the value in the
- * whole tensor (first_row + i, first_column + j) and on nothing else, so that any split gives the same codes; q and
- * q_scaled take different bits of it. A new key each step. */
+ * whole tensor (first_row + i, first_column + j) and on nothing else: any split gives the same codes. A new key each
+ * step and layer. */
 struct rung_gradient_codes {
   uint64_t key;
   int64_t first_row, first_column; /* columns < 2^32 */
@@ -308,10 +309,13 @@ static inline uint32_t rung_gradient_bits(uint64_t row_key, uint32_t column) {
 /* c[i][j] = acc scale row_scale[i], acc = sum over p of a[i][p] (b[p][j] - b_zero_point), exact in int32: |acc| is
  * below 2^31 where k <= RUNG_IGEMM_K_MAX. acc goes to f32, and scale row_scale[i] is one f32 product; where
  * `accumulate`, c[i][j] = fma(acc, that, c[i][j]). The two gradients of y [n, out] = x [n, in] W^T, from the codes
- * above: dx [n, in]:   a = q_scaled [n, out], b = W's codes [out, in] dW [out, in]: a = q transposed, stored [n, out],
- * b = x's codes [n, in] with their zero point Member ith computes the rows rung_slice(m, RUNG_IGEMM_ROWS, ith, nth)
- * where `by_rows`, which packs all of b for each member, else the columns rung_slice(n, RUNG_IGEMM_COLUMNS, ith, nth),
- * which packs all of a for each. */
+ * above:
+ *  - dx [n, in]: a = q_scaled [n, out], b = W's codes [out, in];
+ *  - dW [out, in]: a = q transposed, stored [n, out], b = x's codes [n, in] with their zero point.
+ *
+ * With `take` c is handed over by rows as rung_gemm's is, and there is no accumulating. Without it, member ith computes
+ * the rows rung_slice(m, RUNG_IGEMM_ROWS, ith, nth) where `by_rows`, for which each member packs all of b, else the
+ * columns rung_slice(n, RUNG_IGEMM_COLUMNS, ith, nth), for which each packs all of a. */
 struct rung_igemm {
   int64_t m, n, k;
   const int8_t *a; /* [m, k], or stored [k, m] where transposed */

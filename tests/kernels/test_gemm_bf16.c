@@ -102,12 +102,12 @@ static float *copy(const float *from, int64_t count) {
 /* The rows that a product hands over, put where c would be. */
 typedef struct taken {
   float *c;
-  int64_t stride, columns;
+  int64_t stride, rows, columns;
 } taken;
 
 static void take_rows(void *context, float *c, int64_t row, int64_t rows) {
   taken *to = context;
-  ENSURE(rows >= 1 && rows <= RUNG_GEMM_GRAIN);
+  ENSURE(row % RUNG_GEMM_GRAIN == 0 && rows == (to->rows - row < RUNG_GEMM_GRAIN ? to->rows - row : RUNG_GEMM_GRAIN));
   for (int64_t i = 0; i < rows; i++, c += to->columns)
     memcpy(to->c + (row + i) * to->stride, c, (size_t)to->columns * sizeof(float));
 }
@@ -130,7 +130,7 @@ static void check_all_levels(rung_gemm gemm, rung_gemm dense, int64_t count) {
     const rung_kernels *level = rung_kernels_level(l);
     for (int nth = 1; level && nth <= most_members; nth++) {
       float *got = copy(start, count);
-      taken to = {got, gemm.c_stride, gemm.n};
+      taken to = {got, gemm.c_stride, gemm.m, gemm.n};
       gemm.take = gemm.accumulate || nth == 2 ? NULL : take_rows;
       gemm.context = &to;
       gemm.c = gemm.take ? NULL : got;
