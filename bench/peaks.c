@@ -60,7 +60,8 @@ AVX_LOOP(bf16_zmm, "avx512bf16", TWELVE(BF16_ZMM))
 static const struct {
   const char *level;
   loop f32, int8;
-} levels[] = {{"v4vnni", {fma_zmm, 32}, {bytes_zmm, 128}},
+} levels[] = {{"v4bf16", {fma_zmm, 32}, {bytes_zmm, 128}},
+              {"v4vnni", {fma_zmm, 32}, {bytes_zmm, 128}},
               {"v4", {fma_zmm, 32}, {pairs_zmm, 64}},
               {"v3", {fma_ymm, 16}, {pairs_ymm, 32}},
               {"", {mul_add_xmm, 8}, {pairs_xmm, 16}}};
