@@ -90,12 +90,15 @@ static void run_network(bench *b, const network *net, const network_settings *s)
 int main(int argc, char **argv) {
   network_settings settings = {0};
   int threads = 1;
+  const char *backward = "f32";
   const bench_option options[] = {
       NETWORK_OPTIONS(&settings),
+      {"backward", "f32, bf16 or int8: the gradients of QAT (f32)", BENCH_TEXT, &backward, 0, 0},
       {"threads", "N: one thread beside so many (1)", BENCH_WHOLE, &threads, 1, 256},
   };
   bench b = bench_begin("train", argc, argv, options, sizeof options / sizeof options[0]);
   b.threads = threads;
+  if (rung_backward_parse(backward, &settings.scheme.backward) != RUNG_OK) bench_fail("--backward: %s", rung_error());
   network_begin(&settings, b.quick ? 2048 : 60000);
   for (int i = 0; i < NETWORK_COUNT; i++)
     if (network_chosen(i, &settings)) run_network(&b, &networks[i], &settings);
