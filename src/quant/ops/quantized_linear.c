@@ -50,7 +50,9 @@ static rung_status plan_memory(rung_node *node, linear_state *state) {
   state->mask = rung_node_allocate(node, (size_t)batch, (size_t)state->mask_stride);
   state->acc_min = rung_node_allocate(node, (size_t)out, sizeof(int32_t));
   state->acc_max = rung_node_allocate(node, (size_t)out, sizeof(int32_t));
-  bool have = state->mask && state->acc_min && state->acc_max;
+  state->low = rung_node_allocate(node, (size_t)out, sizeof(float));
+  state->high = rung_node_allocate(node, (size_t)out, sizeof(float));
+  bool have = state->mask && state->acc_min && state->acc_max && state->low && state->high;
   if (have && observes_apart(state)) {
     state->acc = rung_node_allocate(node, (size_t)(batch * out), sizeof(int32_t));
     state->real = rung_node_allocate(node, (size_t)(batch * out), sizeof(float));
@@ -193,6 +195,19 @@ static void take_current_range(rung_node *node, const rung_replay *replay) {
   scale_weights(node, replay);
 }
 
+/* The bounds of this member's columns, which differ in scale, as reals: now, for an optimizer may move the scales
+ * before the replay ends. */
+static void scale_bounds(const rung_node *node, const rung_replay *replay) {
+  const linear_state *state = node->state;
+  int64_t begin, end;
+  rung_slice(state->weights.out, RUNG_QGEMM_GRAIN, replay->ith, replay->nth, &begin, &end);
+  for (int64_t j = begin; j < end; j++) {
+    float scale = node->input[x_input]->value.scale * state->weights.scale[j];
+    state->low[j] = (float)state->acc_min[j] * scale;
+    state->high[j] = (float)state->acc_max[j] * scale;
+  }
+}
+
 static void forward(rung_node *node, const rung_replay *replay) {
   linear_state *state = node->state;
   if (!state->fresh) refresh_weights(node, replay);
@@ -212,17 +227,15 @@ static void forward(rung_node *node, const rung_replay *replay) {
     gemm.acc_max = state->acc_max;
   }
   rung_qgemm_run(&gemm, replay->scratch, replay->ith, replay->nth);
+  if (gemm.acc_min) scale_bounds(node, replay);
 }
 
-/* The fused range of the batch: columns differ in scale, so each column's bounds become reals first. */
 static void observe_fused_range(const rung_node *node) {
   const linear_state *state = node->state;
-  float input = node->input[x_input]->value.scale, low = INFINITY, high = -INFINITY;
+  float low = INFINITY, high = -INFINITY;
   for (int64_t j = 0; j < state->weights.out; j++) {
-    float scale = input * state->weights.scale[j];
-    float least = (float)state->acc_min[j] * scale, most = (float)state->acc_max[j] * scale;
-    low = least < low ? least : low;
-    high = most > high ? most : high;
+    low = state->low[j] < low ? state->low[j] : low;
+    high = state->high[j] > high ? state->high[j] : high;
   }
   if (state->options.clamp != RUNG_CLAMP_NONE) low = low > 0 ? low : 0, high = high > 0 ? high : 0;
   if (state->options.clamp == RUNG_CLAMP_RELU6) low = low < 6 ? low : 6, high = high < 6 ? high : 6;

@@ -24,6 +24,7 @@ typedef struct linear_state {
   uint8_t *mask;              /* [batch, mask_stride] */
   int64_t mask_stride;        /* bytes */
   int32_t *acc_min, *acc_max; /* [out] of the last replay that observed them */
+  float *low, *high;          /* [out]: the same as reals */
   int32_t *acc;         /* [batch, out], for observers that need every value; allocated with `real` or not at all */
   float *real;          /* [batch, out]: acc as reals, after the clamp */
   gradient_codes codes; /* RUNG_BACKWARD_INT8 */
