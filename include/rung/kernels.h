@@ -119,7 +119,9 @@ typedef struct rung_kernels {
   /* dx[i] = bit i of mask ? dy[i] : 0, or dx[i] += that where `accumulate`. dx may be dy. */
   void (*mask_apply)(float *dx, const float *dy, const uint8_t *mask, int64_t n, bool accumulate);
 
-  /* One optimizer step on n weights. `momentum` may be NULL where step->momentum is 0. */
+  /* One optimizer step on n weights. `momentum` may be NULL where step->momentum is 0. A moment or momentum that
+   * becomes subnormal is 0 at once: without a gradient it would decay to the least subnormal and stay there, and
+   * processors compute with those many times slower. */
   void (*sgd)(float *weight, const float *gradient, float *momentum, int64_t n, const rung_sgd_step *step);
   void (*adam)(float *weight, const float *gradient, float *moment1, float *moment2, int64_t n,
                const rung_adam_step *step);

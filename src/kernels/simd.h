@@ -60,6 +60,7 @@ static inline vi vi_select(vi mask, vi a, vi b) {
  *   vf_set, vi_set            the same value in every lane
  *   vf_fma, vf_sqrt           rounded once
  *   vf_load_part              the first `count` (< VW) elements, the rest 0; vf_store_part stores as many
+ *   vf_flush                  subnormal lanes become 0
  *   vf_max                    a > b ? a : b, so b where either is NaN or both are zeros; vf_min alike; vi_max, vi_min
  *   vi_interleave_low, _high  a0 b0 a1 b1, a2 b2 a3 b3 of each four lanes
  *   vi_load_quads             lanes 4q .. 4q+3 are the 16 bytes at row[4q] + offset
@@ -90,6 +91,10 @@ static inline vf vf_load_part(const float *p, int64_t count) {
 }
 static inline void vf_store_part(float *p, vf v, int64_t count) {
   _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v);
+}
+static inline vf vf_flush(vf x) {
+  const int subnormal = 0x20;
+  return (vf)_mm512_mask_mov_ps((__m512)x, _mm512_fpclass_ps_mask((__m512)x, subnormal), _mm512_setzero_ps());
 }
 static inline vf vf_max(vf a, vf b) {
   return (vf)_mm512_max_ps((__m512)a, (__m512)b);
@@ -341,6 +346,13 @@ static inline uint32_t vi_bits(vi mask) {
   const vi bit = {1, 2, 4, 8};
   mask &= bit;
   return (uint32_t)(mask[0] | mask[1] | mask[2] | mask[3]);
+}
+#endif
+
+#if !defined(__AVX512F__)
+static inline vf vf_flush(vf x) {
+  vf magnitude = (vf)((vi)x & vi_set(INT32_MAX));
+  return (vf)((vi)x & ~(magnitude < vf_set(0x1p-126f))); /* NaN stays */
 }
 #endif
 

@@ -86,5 +86,27 @@ START_TEST(adam_without_gradient_stays) {
 }
 END_TEST
 
+/* Moments that no gradient feeds decay to 0, and are never subnormal on the way; a NaN stays one. */
+START_TEST(moments_end_at_zero) {
+  const rung_kernels *k = rung_kernels_active();
+  const float zero[golden_count] = {0};
+  float weight[golden_count] = {0}, first[golden_count], second[golden_count], momentum[golden_count];
+  for (int i = 0; i < golden_count; i++) first[i] = momentum[i] = i % 2 ? 1e-30f : -1e-30f, second[i] = 1e-35f;
+  rung_adam_step step = adam_step(1);
+  step.beta2 = 0.9f;
+  for (int t = 0; t < 200; t++) {
+    k->adam(weight, zero, first, second, golden_count, &step);
+    k->sgd(weight, zero, momentum, golden_count, &(rung_sgd_step){.rate = 1, .momentum = 0.9f, .gradient_scale = 1});
+    for (int i = 0; i < golden_count; i++)
+      ENSURE(fpclassify(first[i]) != FP_SUBNORMAL && fpclassify(second[i]) != FP_SUBNORMAL &&
+             fpclassify(momentum[i]) != FP_SUBNORMAL);
+  }
+  for (int i = 0; i < golden_count; i++) ENSURE(first[i] == 0 && second[i] == 0 && momentum[i] == 0);
+  first[0] = NAN;
+  k->adam(weight, zero, first, second, golden_count, &step);
+  ck_assert(isnan(first[0]));
+}
+END_TEST
+
 TEST_MAIN(CASES(steps_are_pytorch_s, case_count), CASE(gradient_scale_is_a_scaled_gradient),
-          CASE(adam_without_gradient_stays))
+          CASE(adam_without_gradient_stays), CASE(moments_end_at_zero))

@@ -5,7 +5,7 @@ ALWAYS_INLINE void sgd(float *weight, const float *gradient, float *momentum, in
   vf w = vf_load_first(weight, count);
   vf g = vf_fma(vf_set(step.weight_decay), w, vf_load_first(gradient, count) * vf_set(step.gradient_scale));
   if (step.momentum != 0.0f) {
-    vf m = vf_fma(vf_set(step.momentum), vf_load_first(momentum, count), g);
+    vf m = vf_flush(vf_fma(vf_set(step.momentum), vf_load_first(momentum, count), g));
     vf_store_first(momentum, m, count);
     g = step.nesterov ? vf_fma(vf_set(step.momentum), m, g) : m;
   }
@@ -23,8 +23,8 @@ ALWAYS_INLINE void adam(float *weight, const float *gradient, float *moment1, fl
                         rung_adam_step step) {
   vf w = vf_load_first(weight, count);
   vf g = vf_fma(vf_set(step.weight_decay), w, vf_load_first(gradient, count) * vf_set(step.gradient_scale));
-  vf m = vf_fma(vf_set(step.beta1), vf_load_first(moment1, count), vf_set(1.0f - step.beta1) * g);
-  vf v = vf_fma(vf_set(step.beta2), vf_load_first(moment2, count), vf_set(1.0f - step.beta2) * g * g);
+  vf m = vf_flush(vf_fma(vf_set(step.beta1), vf_load_first(moment1, count), vf_set(1.0f - step.beta1) * g));
+  vf v = vf_flush(vf_fma(vf_set(step.beta2), vf_load_first(moment2, count), vf_set(1.0f - step.beta2) * g * g));
   vf denominator = vf_sqrt(v * vf_set(step.correction2)) + vf_set(step.epsilon);
   w = vf_fma(vf_set(-(step.rate * step.decoupled_decay)), w, w);
   vf_store_first(weight, vf_fma(vf_set(-(step.rate * step.correction1)), m / denominator, w), count);
