@@ -1,0 +1,65 @@
+/* The sums of a tile, in registers: `rows` rows of activations times a panel's first `vectors` vectors of columns.
+ *
+ * Rows are read where they lie, a word at a time, broadcast to all lanes. Few rows make few chains of dot products,
+ * each waiting for its last: `parts` sums for each element take the words in turn, so that at least eight are under
+ * way. Integer sums may be split, they are exact. */
+#ifndef RUNG_GEMM_I8_TILE_H
+#define RUNG_GEMM_I8_TILE_H
+
+#include "gemm_i8.h"
+
+/* Rows of words, `stride` bytes apart. */
+typedef struct word_rows {
+  const char *data;
+  int64_t stride;
+} word_rows;
+
+/* Three rows to a pointer, which x86 addresses as [pointer + {0, 1, 2} * stride]: twelve pointers would be too many. */
+enum { tile_bases = (tile_rows + 2) / 3 };
+
+ALWAYS_INLINE vi broadcast_word(const char *const *base, int64_t stride, int row, int64_t word) {
+  int32_t value;
+  memcpy(&value, base[row / 3] + (row % 3) * stride + 4 * word, sizeof value);
+  return vi_set(value);
+}
+
+/* sum += word `word` of each row times that of each column. */
+ALWAYS_INLINE void multiply_word(const int rows, const int vectors, const char *const *base, int64_t stride,
+                                 const int32_t *w, const int word, vi (*sum)[tile_vectors]) {
+  vi line[tile_vectors];
+  UNROLL for (int j = 0; j < vectors; j++) line[j] = vi_load(w + word * panel_columns + j * VW);
+  UNROLL for (int i = 0; i < rows; i++) {
+    vi x = broadcast_word(base, stride, i, word);
+    UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = dot(sum[i][j], x, line[j]);
+  }
+}
+
+/* sum = bias + the products of `words` words. */
+ALWAYS_INLINE void multiply_tile(const int rows, const int parts, const int vectors, int64_t words, word_rows a,
+                                 const int32_t *w, const int32_t *bias, vi (*sum)[tile_vectors]) {
+  vi part[4][tile_rows][tile_vectors];
+  const char *base[tile_bases];
+  UNROLL for (int i = 0; i < rows; i += 3) base[i / 3] = a.data + i * a.stride;
+  UNROLL for (int q = 0; q < parts; q++) {
+    UNROLL for (int i = 0; i < rows; i++) {
+      UNROLL for (int j = 0; j < vectors; j++) part[q][i][j] = q ? (vi){0} : vi_load(bias + j * VW);
+    }
+  }
+  int64_t p = 0;
+  for (; p + 4 <= words; p += 4, w += 4 * panel_columns) {
+    UNROLL for (int u = 0; u < 4; u++) multiply_word(rows, vectors, base, a.stride, w, u, part[u % parts]);
+    UNROLL for (int i = 0; i < rows; i += 3) base[i / 3] += 16;
+  }
+  for (; p < words; p++, w += panel_columns) {
+    multiply_word(rows, vectors, base, a.stride, w, 0, part[0]);
+    UNROLL for (int i = 0; i < rows; i += 3) base[i / 3] += 4;
+  }
+  UNROLL for (int i = 0; i < rows; i++) {
+    UNROLL for (int j = 0; j < vectors; j++) {
+      sum[i][j] = part[0][i][j];
+      UNROLL for (int q = 1; q < parts; q++) sum[i][j] += part[q][i][j];
+    }
+  }
+}
+
+#endif
