@@ -34,6 +34,14 @@ ALWAYS_INLINE void multiply_word(const int rows, const int vectors, const char *
   }
 }
 
+/* Twelve rows are more streams than the hardware follows: the next tile's, and what comes later of the panel or of the
+ * next one, are asked for here. With few rows the weights alone take all the bandwidth there is. */
+ALWAYS_INLINE void prefetch_ahead(const int rows, const char *const *base, int64_t stride, const int32_t *w) {
+  enum { ahead = 16 << 10, line = 64 };
+  UNROLL for (int i = 0; i < rows; i++) __builtin_prefetch(base[i / 3] + (i % 3 + rows) * stride);
+  UNROLL for (int b = 0; b < 16 * panel_columns; b += line) __builtin_prefetch((const char *)w + ahead + b);
+}
+
 /* sum = bias + the products of `words` words. */
 ALWAYS_INLINE void multiply_tile(const int rows, const int parts, const int vectors, int64_t words, word_rows a,
                                  const int32_t *w, const int32_t *bias, vi (*sum)[tile_vectors]) {
@@ -48,6 +56,7 @@ ALWAYS_INLINE void multiply_tile(const int rows, const int parts, const int vect
   int64_t p = 0;
   for (; p + 4 <= words; p += 4, w += 4 * panel_columns) {
     UNROLL for (int u = 0; u < 4; u++) multiply_word(rows, vectors, base, a.stride, w, u, part[u % parts]);
+    if (rows > 4) prefetch_ahead(rows, base, a.stride, w);
     UNROLL for (int i = 0; i < rows; i += 3) base[i / 3] += 16;
   }
   for (; p < words; p++, w += panel_columns) {
