@@ -1,7 +1,7 @@
 /* The integer product: each tile [up to tile_rows, panel_columns] is summed in registers over all of k (or over a
  * group), and goes through the epilogue from there. */
+#include "gemm_i8_narrow.h"
 #include "gemm_i8_panel.h"
-#include "gemm_i8_tile.h"
 
 /* ---- A tile of a given size ------------------------------------------------------------------------------------- */
 
@@ -9,46 +9,63 @@
 typedef void tile_function(const rung_qgemm *gemm, weight_panel *panel, int64_t row, int64_t words, word_rows a,
                            const int32_t *w, const int32_t *bias, int32_t *acc);
 
-#define TILE(ROWS, PARTS, VECTORS)                                                                                     \
-  static __attribute__((noinline)) void tile_##ROWS##_##VECTORS(const rung_qgemm *gemm, weight_panel *panel,           \
-                                                                int64_t row, int64_t words, word_rows a,               \
-                                                                const int32_t *w, const int32_t *bias, int32_t *acc) { \
-    vi sum[tile_rows][tile_vectors];                                                                                   \
-    multiply_tile(ROWS, PARTS, VECTORS, words, a, w, bias, sum);                                                       \
-    if (gemm->acc_min) observe(panel, ROWS, VECTORS, sum);                                                             \
-    if (acc)                                                                                                           \
-      store_sums(ROWS, VECTORS, sum, acc);                                                                             \
-    else                                                                                                               \
-      finish_near(gemm, panel, row, ROWS, VECTORS, sum);                                                               \
+ALWAYS_INLINE void finish_sums(const rung_qgemm *gemm, weight_panel *panel, int64_t row, const int rows,
+                               const int vectors, vi (*sum)[tile_vectors], int32_t *acc) {
+  if (gemm->acc_min) observe(panel, rows, vectors, sum);
+  if (!acc) {
+    finish_near(gemm, panel, row, rows, vectors, sum);
+    return;
   }
-
-ALWAYS_INLINE void store_sums(const int rows, const int vectors, vi (*sum)[tile_vectors], int32_t *acc) {
   UNROLL for (int i = 0; i < rows; i++) {
     UNROLL for (int j = 0; j < vectors; j++) vi_store(acc + i * panel_columns + j * VW, sum[i][j]);
   }
 }
 
 /* clang-format off */
-TILE(1, 4, 1) TILE(1, 4, 2) TILE(2, 2, 1) TILE(2, 2, 2) TILE(4, 1, 1) TILE(4, 1, 2)
-#define TILES {1, {tile_1_1, tile_1_2}}, {2, {tile_2_1, tile_2_2}}, {4, {tile_4_1, tile_4_2}}
-#if VW == 16
-TILE(8, 1, 1) TILE(8, 1, 2) TILE(12, 1, 1) TILE(12, 1, 2)
-#define MORE_TILES , {8, {tile_8_1, tile_8_2}}, {12, {tile_12_1, tile_12_2}}
-#elif VW == 8
-TILE(6, 1, 1) TILE(6, 1, 2)
-#define MORE_TILES , {6, {tile_6_1, tile_6_2}}
-#elif defined(__aarch64__)
-TILE(8, 1, 1) TILE(8, 1, 2)
-#define MORE_TILES , {8, {tile_8_1, tile_8_2}}
-#else
-#define MORE_TILES
-#endif
-    /* clang-format on */
+#define TILE_FUNCTION(NAME, ROWS, VECTORS, MULTIPLY)                                                         static __attribute__((noinline)) void NAME(const rung_qgemm *gemm, weight_panel *panel, int64_t row,                                                  int64_t words, word_rows a, const int32_t *w,                                                              const int32_t *bias, int32_t *acc) {                              vi sum[tile_rows][tile_vectors];                                                                           MULTIPLY;                                                                                                  finish_sums(gemm, panel, row, ROWS, VECTORS, sum, acc);                                                  }
+#define TILE(ROWS, PARTS) \
+  TILE_FUNCTION(tile_##ROWS##_1, ROWS, 1, multiply_tile(ROWS, PARTS, 1, words, a, w, bias, sum)) \
+  TILE_FUNCTION(tile_##ROWS##_2, ROWS, 2, multiply_tile(ROWS, PARTS, 2, words, a, w, bias, sum))
+#define NARROW_TILE(BITS, ROWS) \
+  TILE_FUNCTION(narrow_tile_##BITS##_##ROWS, ROWS, 2, multiply_narrow(BITS, ROWS, words, a, w, bias, sum))
 
-    static const struct tile_size {
+TILE(1, 4) TILE(2, 2) TILE(4, 1)
+#if VW == 16
+TILE(8, 1) TILE(12, 1)
+#define HIGH_TILES {8, {tile_8_1, tile_8_2}}, {12, {tile_12_1, tile_12_2}}
+#elif VW == 8
+TILE(6, 1)
+#define HIGH_TILES {6, {tile_6_1, tile_6_2}}
+#elif defined(__aarch64__)
+TILE(8, 1)
+#define HIGH_TILES {8, {tile_8_1, tile_8_2}}
+#else
+#define HIGH_TILES
+#endif
+static const struct tile_size {
   int rows;
   tile_function *run[tile_vectors]; /* for one vector of columns, for two */
-} tile_sizes[] = {TILES MORE_TILES};
+} tile_sizes[] = {{1, {tile_1_1, tile_1_2}}, {2, {tile_2_1, tile_2_2}}, {4, {tile_4_1, tile_4_2}}, HIGH_TILES};
+/* clang-format on */
+
+#if defined(__AVX512VNNI__)
+NARROW_TILE(2, 1)
+NARROW_TILE(2, 2)
+NARROW_TILE(4, 1)
+NARROW_TILE(4, 2)
+/* The function that multiplies `rows` rows by a narrow panel, or NULL where there is none. */
+static tile_function *narrow_tile_for(const rung_qgemm *gemm, const weight_panel *panel, int rows) {
+  static tile_function *const run[2][narrow_rows] = {{narrow_tile_2_1, narrow_tile_2_2},
+                                                     {narrow_tile_4_1, narrow_tile_4_2}};
+  int bits = narrow_bits(gemm);
+  return bits && rows <= narrow_rows && panel->vectors == 2 ? run[bits / 4][rows - 1] : NULL;
+}
+#else
+static tile_function *narrow_tile_for(const rung_qgemm *gemm, const weight_panel *panel, int rows) {
+  (void)gemm, (void)panel, (void)rows;
+  return NULL;
+}
+#endif
 
 /* The smallest tile that has the rows that are `left`, or the largest that is no higher than the `rows` there are. */
 static const struct tile_size *tile_for(int64_t left, int64_t rows) {
@@ -92,8 +109,10 @@ static void run_tile(const rung_qgemm *gemm, weight_panel *panel, int64_t row, c
     return;
   }
   int32_t acc[tile_rows * panel_columns];
-  tile->run[panel->vectors - 1](gemm, panel, row, words_of(gemm->k), a, packed_panel(gemm, panel->column), panel->bias,
-                                panel->near ? NULL : acc);
+  tile_function *narrow = narrow_tile_for(gemm, panel, tile->rows);
+  tile_function *run = narrow ? narrow : tile->run[panel->vectors - 1];
+  const int32_t *w = narrow ? narrow_panel(gemm, panel->column) : packed_panel(gemm, panel->column);
+  run(gemm, panel, row, words_of(gemm->k), a, w, panel->bias, panel->near ? NULL : acc);
   if (gemm->epilogue == RUNG_EPILOGUE_ACCUMULATOR)
     store_accumulators(gemm, panel, at, acc);
   else if (!panel->near)

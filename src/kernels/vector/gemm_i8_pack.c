@@ -1,5 +1,5 @@
 /* Weights [n, k] int8 into the panels of gemm_i8.h. */
-#include "gemm_i8.h"
+#include "gemm_i8_narrow.h"
 
 /* Words of 16 columns of k, from `offset` on, of VW rows; row l's word p goes to to[p * panel_columns + l]. */
 ALWAYS_INLINE void pack_16(int32_t *to, const char *const row[VW], int64_t offset) {
@@ -65,5 +65,6 @@ void RUNG_AT_LEVEL(gemm_i8_pack)(const rung_qgemm *gemm, const int8_t *weight, i
     for (int first = 0; first < panel_columns; first += VW)
       pack_vector(packed_panel(gemm, j) + first, weight + j * gemm->k, gemm->k, first, last);
     sum_weights(gemm, j);
+    if (narrow_bits(gemm)) narrow_pack(gemm, j);
   }
 }

@@ -40,9 +40,10 @@ static void load_scales(const rung_qgemm *gemm, weight_panel *panel, panel_room 
   panel->shift = panel_numbers(gemm->shift, 1, panel, 33, room->shift);
   panel->multiplier = panel_numbers(gemm->multiplier, group_count(gemm), panel, 0, room->multiplier);
   for (int j = 0; j < tile_vectors; j++) {
-    vi shift = vi_load(panel->shift + j * VW);
-    panel->near_scale[j] = near_scales_of(vi_load(panel->multiplier + j * VW), shift, gemm->zero_point);
-    panel->near = panel->near && scales_are_near(shift);
+    vi multiplier = vi_load(panel->multiplier + j * VW);
+    vi shift = near_shift_of(multiplier, vi_load(panel->shift + j * VW));
+    panel->near_scale[j] = near_scales_of(multiplier, shift, gemm->zero_point);
+    panel->near = panel->near && shifts_are_near(shift);
   }
   for (int64_t j = 0; j < panel_columns && gemm->group; j++)
     panel->bias64[j / VW].half[j % 2][j % VW / 2] = j < panel->columns ? gemm->bias64[panel->column + j] : 0;

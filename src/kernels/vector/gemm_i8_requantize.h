@@ -60,8 +60,13 @@ typedef struct near_scales {
   vi multiplier, add, shift;
 } near_scales;
 
+/* A multiplier of 0 makes r = 0 with any shift. */
+static inline vi near_shift_of(vi multiplier, vi shift) {
+  return vi_select(multiplier == 0, vi_set(33), shift);
+}
+
 /* Whether every lane's scale is fit for it. */
-static inline bool scales_are_near(vi shift) {
+static inline bool shifts_are_near(vi shift) {
   return vi_bits((shift < 33) | (shift > 54)) == 0;
 }
 
