@@ -45,28 +45,31 @@ ALWAYS_INLINE void prefetch_ahead(const int rows, const char *const *base, int64
 /* sum = bias + the products of `words` words. */
 ALWAYS_INLINE void multiply_tile(const int rows, const int parts, const int vectors, int64_t words, word_rows a,
                                  const int32_t *w, const int32_t *bias, vi (*sum)[tile_vectors]) {
-  vi part[4][tile_rows][tile_vectors];
+  vi more[3][tile_rows][tile_vectors]; /* of the other parts */
   const char *base[tile_bases];
   UNROLL for (int i = 0; i < rows; i += 3) base[i / 3] = a.data + i * a.stride;
-  UNROLL for (int q = 0; q < parts; q++) {
-    UNROLL for (int i = 0; i < rows; i++) {
-      UNROLL for (int j = 0; j < vectors; j++) part[q][i][j] = q ? (vi){0} : vi_load(bias + j * VW);
+  UNROLL for (int i = 0; i < rows; i++) {
+    UNROLL for (int j = 0; j < vectors; j++) {
+      sum[i][j] = vi_load(bias + j * VW);
+      UNROLL for (int q = 1; q < parts; q++) more[q - 1][i][j] = (vi){0};
     }
   }
   int64_t p = 0;
   for (; p + 4 <= words; p += 4, w += 4 * panel_columns) {
-    UNROLL for (int u = 0; u < 4; u++) multiply_word(rows, vectors, base, a.stride, w, u, part[u % parts]);
+    multiply_word(rows, vectors, base, a.stride, w, 0, sum);
+    multiply_word(rows, vectors, base, a.stride, w, 1, 1 % parts ? more[1 % parts - 1] : sum);
+    multiply_word(rows, vectors, base, a.stride, w, 2, 2 % parts ? more[2 % parts - 1] : sum);
+    multiply_word(rows, vectors, base, a.stride, w, 3, 3 % parts ? more[3 % parts - 1] : sum);
     if (rows > 4) prefetch_ahead(rows, base, a.stride, w);
     UNROLL for (int i = 0; i < rows; i += 3) base[i / 3] += 16;
   }
   for (; p < words; p++, w += panel_columns) {
-    multiply_word(rows, vectors, base, a.stride, w, 0, part[0]);
+    multiply_word(rows, vectors, base, a.stride, w, 0, sum);
     UNROLL for (int i = 0; i < rows; i += 3) base[i / 3] += 4;
   }
   UNROLL for (int i = 0; i < rows; i++) {
     UNROLL for (int j = 0; j < vectors; j++) {
-      sum[i][j] = part[0][i][j];
-      UNROLL for (int q = 1; q < parts; q++) sum[i][j] += part[q][i][j];
+      UNROLL for (int q = 1; q < parts; q++) sum[i][j] += more[q - 1][i][j];
     }
   }
 }
