@@ -33,8 +33,11 @@ ALWAYS_INLINE vi dot(vi sum, vi a, vi w) {
 typedef int16_t word_element;
 ALWAYS_INLINE vi dot(vi sum, vi a, vi w) {
   sum = vi_dot_pairs(sum, a, w);
+  /* Else GCC adds up the products of several words first, and has no registers for them. */
 #if defined(__SSE2__) && !defined(RUNG_PORTABLE)
-  __asm__("" : "+v"(sum)); /* else GCC adds up the products of several words first, and has no registers for them */
+  __asm__("" : "+v"(sum));
+#elif defined(__aarch64__) && !defined(RUNG_PORTABLE)
+  __asm__("" : "+w"(sum));
 #endif
   return sum;
 }

@@ -64,16 +64,27 @@ ALWAYS_INLINE void store_bytes(char *y, const vi *r) {
 #endif
 }
 
+ALWAYS_INLINE void store_words(const weight_panel *panel, int32_t *y, const vi *r) {
+  UNROLL for (int j = 0; j < tile_vectors; j++) {
+    int64_t count = panel->columns - j * VW;
+    if (count >= VW)
+      vi_store(y + j * VW, r[j]);
+    else if (count > 0)
+      vf_store_part((float *)(y + j * VW), (vf)r[j], count);
+  }
+}
+
 /* A row of y: as many of the panel's lanes as there are columns. */
 ALWAYS_INLINE void store_row(const rung_qgemm *gemm, const weight_panel *panel, char *y, const vi *r) {
-  char line[panel_columns * 4];
-  bool whole = panel->columns == panel_columns;
-  if (gemm->epilogue == RUNG_EPILOGUE_REQUANTIZE_8)
-    store_bytes(whole ? y : line, r);
-  else
-    memcpy(line, r, sizeof line);
-  if (!whole || gemm->epilogue != RUNG_EPILOGUE_REQUANTIZE_8)
-    memcpy(y, line, (size_t)(panel->columns * element_size(gemm)));
+  char line[panel_columns];
+  if (gemm->epilogue != RUNG_EPILOGUE_REQUANTIZE_8)
+    store_words(panel, (int32_t *)y, r);
+  else if (panel->columns == panel_columns)
+    store_bytes(y, r);
+  else {
+    store_bytes(line, r);
+    memcpy(y, line, (size_t)panel->columns);
+  }
 }
 
 ALWAYS_INLINE void store_mask(const rung_qgemm *gemm, const weight_panel *panel, int64_t row, uint32_t bits) {
@@ -143,8 +154,10 @@ static void finish_far(const rung_qgemm *gemm, const weight_panel *panel, tile_p
 }
 
 static void store_accumulators(const rung_qgemm *gemm, const weight_panel *panel, tile_place at, const int32_t *acc) {
-  for (int i = 0; i < at.rows; i++)
-    memcpy(output_at(gemm, panel, at.row + i), acc + i * panel_columns, (size_t)panel->columns * sizeof *acc);
+  for (int i = 0; i < at.rows; i++, acc += panel_columns) {
+    const vi line[tile_vectors] = {vi_load(acc), vi_load(acc + (panel->vectors - 1) * VW)};
+    store_words(panel, (int32_t *)output_at(gemm, panel, at.row + i), line);
+  }
 }
 
 #endif
