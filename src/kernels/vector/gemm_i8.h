@@ -24,6 +24,9 @@ enum { panel_columns = tile_vectors * VW };
 _Static_assert(RUNG_QGEMM_GRAIN % panel_columns == 0 && panel_columns % 8 == 0,
                "a member has whole panels, a panel whole bytes of the mask");
 
+/* Modulo 2^32: on its way an accumulator may leave int32, for it comes back. */
+typedef uint32_t vi_modular __attribute__((vector_size(4 * VW), may_alias));
+
 #if defined(__AVX512VNNI__)
 typedef int8_t word_element;
 ALWAYS_INLINE vi dot(vi sum, vi a, vi w) {

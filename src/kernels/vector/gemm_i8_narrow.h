@@ -73,7 +73,7 @@ ALWAYS_INLINE void multiply_narrow(const int bits, const int rows, int64_t words
   UNROLL for (int i = 0; i < rows; i++) {
     UNROLL for (int j = 0; j < tile_vectors; j++) {
       vi all = (part[0][i][j] + part[1][i][j]) + (part[2][i][j] + part[3][i][j]);
-      sum[i][j] = vi_load(bias + j * VW) + (all >> (8 - bits));
+      sum[i][j] = (vi)((vi_modular)vi_load(bias + j * VW) + (vi_modular)(all >> (8 - bits)));
     }
   }
 }

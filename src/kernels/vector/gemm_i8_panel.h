@@ -26,8 +26,9 @@ static void take_back_128(const rung_qgemm *gemm, weight_panel *panel, int32_t *
   if (gemm->a_type == RUNG_U8) return;
   for (int64_t g = 0; g < group_count(gemm); g++)
     for (int j = 0; j < panel_columns; j += VW) {
-      vi sums = vi_load(packed_sums(gemm, g) + panel->column + j);
-      vi_store(room + g * panel_columns + j, vi_load(panel->bias + g * panel_columns + j) - (sums << 7));
+      vi_modular sums = (vi_modular)vi_load(packed_sums(gemm, g) + panel->column + j);
+      vi_modular bias = (vi_modular)vi_load(panel->bias + g * panel_columns + j);
+      vi_store(room + g * panel_columns + j, (vi)(bias - 128 * sums));
     }
   panel->bias = room;
 #else
@@ -42,8 +43,8 @@ static void load_scales(const rung_qgemm *gemm, weight_panel *panel, panel_room 
   for (int j = 0; j < tile_vectors; j++) {
     vi multiplier = vi_load(panel->multiplier + j * VW);
     vi shift = near_shift_of(multiplier, vi_load(panel->shift + j * VW));
-    panel->near_scale[j] = near_scales_of(multiplier, shift, gemm->zero_point);
     panel->near = panel->near && shifts_are_near(shift);
+    if (panel->near) panel->near_scale[j] = near_scales_of(multiplier, shift, gemm->zero_point);
   }
   for (int64_t j = 0; j < panel_columns && gemm->group; j++)
     panel->bias64[j / VW].half[j % 2][j % VW / 2] = j < panel->columns ? gemm->bias64[panel->column + j] : 0;

@@ -69,7 +69,7 @@ ALWAYS_INLINE void multiply_tile(const int rows, const int parts, const int vect
   }
   UNROLL for (int i = 0; i < rows; i++) {
     UNROLL for (int j = 0; j < vectors; j++) {
-      UNROLL for (int q = 1; q < parts; q++) sum[i][j] += more[q - 1][i][j];
+      UNROLL for (int q = 1; q < parts; q++) sum[i][j] = (vi)((vi_modular)sum[i][j] + (vi_modular)more[q - 1][i][j]);
     }
   }
 }
