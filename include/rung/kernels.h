@@ -216,6 +216,7 @@ struct rung_qgemm {
   const void *a;     /* [m, k] */
   int64_t a_stride;
   void *packed;              /* rung_qgemm_packed_size bytes, aligned to RUNG_ALIGNMENT */
+  int weight_bits;           /* every weight is a signed integer of so many bits (1: -1 or 1); 0: 8 */
   int64_t group;             /* 0: no groups */
   const int32_t *bias;       /* [n], or [n, groups]: here goes -zero_point_x * sum_k w as well */
   const int64_t *bias64;     /* [n], groups only */

@@ -93,6 +93,7 @@ static rung_status make_product(program_layer *layer, rung_arena *arena) {
                                 .bias64 = integers->bias64,
                                 .multiplier = integers->multiplier,
                                 .shift = integers->shift,
+                                .weight_bits = integers->weight_format.bits,
                                 .epilogue = logits ? RUNG_EPILOGUE_REQUANTIZE_32 : RUNG_EPILOGUE_REQUANTIZE_8,
                                 .y_type = integers->output_type,
                                 .y_stride = integers->out,

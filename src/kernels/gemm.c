@@ -37,12 +37,12 @@ void rung_qgemm_pack(const rung_qgemm *gemm, const int8_t *weight, int64_t begin
   rung_kernels_active()->gemm_i8_pack(gemm, weight, begin, end);
 }
 
+/* Rows of a, two bytes an element, and a panel's biases and multipliers. */
 size_t rung_qgemm_scratch(const rung_qgemm *gemm) {
   int64_t row = 2 * gemm_round_up(gemm->k, 4);
-  int64_t rows = gemm->m + gemm_panel_max;
   int64_t most = row * gemm_panel_max > qgemm_row_bytes ? row * gemm_panel_max : qgemm_row_bytes;
   int64_t groups = gemm->group ? (gemm->k + gemm->group - 1) / gemm->group : 1;
-  return (size_t)(gemm_min(row * rows, most) + groups * 2 * gemm_panel_max * 4) + gemm_slack;
+  return (size_t)(gemm_min(row * gemm->m, most) + groups * 2 * gemm_panel_max * 4) + gemm_slack;
 }
 
 void rung_qgemm_run(const rung_qgemm *gemm, void *scratch, int ith, int nth) {

@@ -9,7 +9,7 @@ enum {
   gemm_depth = 512,
   gemm_columns = 512,
   gemm_rows = 192,
-  /* i8: a member packs as many rows of a as fit these bytes, at least one tile of them. */
+  /* i8: a member works on as many rows of a as fit these bytes, at least one tile of them. */
   qgemm_row_bytes = 192 << 10,
   /* i8 to f32: a member packs as many columns of b as fit these bytes, at least one tile of them. */
   igemm_column_bytes = 512 << 10,

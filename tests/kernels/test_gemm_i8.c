@@ -37,10 +37,13 @@ static void fill_scales(problem *x, rung_rng *rng) {
     x->multiplier[i] = (int32_t)((1u << 30) + rung_rng_below(rng, 1u << 30));
     if (x->gemm.group && rung_rng_below(rng, 3) == 0) x->multiplier[i] = (int32_t)rung_rng_below(rng, 1u << 31);
   }
+  bool any_shift = rung_rng_below(rng, 2);
   for (int64_t j = 0; j < n; j++) {
-    /* mostly so that r is about a byte, now and then anything */
+    /* mostly so that r is about a byte, now and then anything, and channels that are always 0 */
     x->shift[j] = 36 + (int32_t)rung_rng_below(rng, 6);
-    if (rung_rng_below(rng, 8) == 0) x->shift[j] = 1 + (int32_t)rung_rng_below(rng, 62);
+    if (rung_rng_below(rng, 8) == 0) x->shift[j] = 33 + (int32_t)rung_rng_below(rng, 22);
+    if (any_shift && rung_rng_below(rng, 8) == 0) x->shift[j] = 1 + (int32_t)rung_rng_below(rng, 62);
+    if (!x->gemm.group && rung_rng_below(rng, 16) == 0) x->multiplier[j] = 0, x->shift[j] = 1;
     x->bias64[j] = (int64_t)rung_rng_u32(rng) * 1000 - ((int64_t)500 << 32);
   }
 }
@@ -62,6 +65,12 @@ static void fill_output(problem *x, rung_rng *rng) {
   x->mask_bytes = (size_t)((g->m - 1) * g->mask_stride + (g->n + 7) / 8);
 }
 
+/* Signed integers of `bits` bits in the bytes of w; of one bit, -1 and 1. */
+static void cut_weights(int8_t *w, int64_t count, int bits) {
+  for (int64_t i = 0; i < count; i++)
+    w[i] = bits == 1 ? (int8_t)(w[i] & 2) - 1 : (int8_t)((w[i] & ((1 << bits) - 1)) - (1 << (bits - 1)));
+}
+
 static problem problem_new(int64_t m, int64_t n, int64_t k, int64_t group, rung_rng *rng) {
   problem x = {.gemm = {.m = m, .n = n, .k = k, .group = group}};
   x.groups = group ? (k + group - 1) / group : 1;
@@ -69,6 +78,8 @@ static problem problem_new(int64_t m, int64_t n, int64_t k, int64_t group, rung_
   x.gemm.a_stride = k + (int64_t)rung_rng_below(rng, 2) * rung_rng_below(rng, 9);
   x.a = random_bytes((m - 1) * x.gemm.a_stride + k, rng);
   x.weight = random_bytes(n * k, rng);
+  x.gemm.weight_bits = (int)rung_rng_below(rng, 9);
+  if (x.gemm.weight_bits) cut_weights(x.weight, n * k, x.gemm.weight_bits);
   fill_scales(&x, rng);
   fill_output(&x, rng);
   x.gemm.a = x.a;
@@ -248,9 +259,22 @@ START_TEST(random_groups) {
 }
 END_TEST
 
-static const int64_t shapes[][3] = {{1, 1, 1},     {1, 64, 70},  {64, 1, 70},   {64, 70, 1},
-                                    {12, 32, 64},  {13, 33, 5},  {6, 16, 4},    {5, 300, 20},
-                                    {300, 20, 33}, {3, 3, 9000}, {40, 5, 9001}, {500, 2, 800}};
+/* What runs one picture or a few, and what has too few columns to fill a panel. */
+START_TEST(few_rows_and_narrow_outputs) {
+  rung_rng rng = rung_rng_seed(400 + (uint64_t)_i);
+  for (int trial = 0; trial < 12; trial++) {
+    bool few_rows = trial % 3 < 2;
+    int64_t m = 1 + rung_rng_below(&rng, few_rows ? 4 : 40), n = 1 + rung_rng_below(&rng, few_rows ? 100 : 20);
+    problem x = problem_new(m, n, 1 + rung_rng_below(&rng, 400), 0, &rng);
+    check(&x, 2);
+    problem_free(&x);
+  }
+}
+END_TEST
+
+static const int64_t shapes[][3] = {{1, 1, 1},     {1, 64, 70},   {64, 1, 70},   {64, 70, 1},   {12, 32, 64},
+                                    {13, 33, 5},   {6, 16, 4},    {5, 300, 20},  {300, 20, 33}, {3, 3, 9000},
+                                    {40, 5, 9001}, {500, 2, 800}, {1, 34, 33001}};
 
 START_TEST(edge_shapes) {
   rung_rng rng = rung_rng_seed(100 + (uint64_t)_i);
@@ -278,8 +302,23 @@ START_TEST(extreme_operands) {
   int64_t k = 1 + rung_rng_below(&rng, 300);
   problem x = problem_new(14, 35, k, 0, &rng);
   memset(x.a, a_values[_i % 4], (size_t)(13 * x.gemm.a_stride + k));
+  x.gemm.weight_bits = 0;
   memset(x.weight, w_values[_i / 4 % 2], (size_t)(35 * k));
   x.gemm.a_type = _i / 8 % 2 ? RUNG_I8 : RUNG_U8;
+  check(&x, 1);
+  problem_free(&x);
+}
+END_TEST
+
+/* Long sums of narrow weights, all operands at an extreme. */
+START_TEST(extreme_narrow_weights) {
+  rung_rng rng = rung_rng_seed(500 + (uint64_t)_i);
+  int64_t k = _i < 4 ? 1 << 15 : 1 << 17;
+  problem x = problem_new(2, 33, k, 0, &rng);
+  x.gemm.weight_bits = _i % 2 ? 4 : 2;
+  x.gemm.a_type = _i / 2 % 2 ? RUNG_I8 : RUNG_U8;
+  memset(x.a, x.gemm.a_type == RUNG_U8 ? 255 : 128, (size_t)(x.gemm.a_stride + k));
+  memset(x.weight, -(1 << (x.gemm.weight_bits - 1)), (size_t)(33 * k));
   check(&x, 1);
   problem_free(&x);
 }
@@ -296,7 +335,7 @@ START_TEST(extreme_accumulators) {
     for (int j = 0; j < 62; j++) {
       x.bias[j] = accumulators[rung_rng_below(&rng, 7)];
       x.multiplier[j] = multipliers[rung_rng_below(&rng, 3)];
-      x.shift[j] = j + 1;
+      x.shift[j] = _i % 2 ? j + 1 : 33 + j % 22;
     }
     check(&x, 1);
     problem_free(&x);
@@ -352,7 +391,7 @@ START_TEST(scratch_is_bounded) {
 }
 END_TEST
 
-TEST_MAIN(CASES(random_shapes, 10), CASES(random_groups, 10),
+TEST_MAIN(CASES(random_shapes, 10), CASES(random_groups, 10), CASES(few_rows_and_narrow_outputs, 10),
           CASES(edge_shapes, (int)(sizeof shapes / sizeof shapes[0])), CASE(no_products), CASES(extreme_operands, 16),
-          CASES(extreme_accumulators, 6), CASE(ties_round_up), CASE(mask_and_range_are_optional),
-          CASE(scratch_is_bounded))
+          CASES(extreme_narrow_weights, 8), CASES(extreme_accumulators, 8), CASE(ties_round_up),
+          CASE(mask_and_range_are_optional), CASE(scratch_is_bounded))

@@ -24,17 +24,28 @@ enum { panel_columns = tile_vectors * VW };
 _Static_assert(RUNG_QGEMM_GRAIN % panel_columns == 0 && panel_columns % 8 == 0,
                "a member has whole panels, a panel whole bytes of the mask");
 
+/* Modulo 2^32: on its way an accumulator may leave int32, for it comes back. */
+typedef uint32_t vi_modular __attribute__((vector_size(4 * VW), may_alias));
+
 #if defined(__AVX512VNNI__)
-enum { words_of_4 = 1 }; /* words that four elements of k make */
+typedef int8_t word_element;
 ALWAYS_INLINE vi dot(vi sum, vi a, vi w) {
   return vi_dot_bytes(sum, a, w);
 }
 #else
-enum { words_of_4 = 2 };
+typedef int16_t word_element;
 ALWAYS_INLINE vi dot(vi sum, vi a, vi w) {
-  return vi_dot_pairs(sum, a, w);
+  sum = vi_dot_pairs(sum, a, w);
+  /* Else GCC adds up the products of several words first, and has no registers for them. */
+#if defined(__SSE2__) && !defined(RUNG_PORTABLE)
+  __asm__("" : "+v"(sum));
+#elif defined(__aarch64__) && !defined(RUNG_PORTABLE)
+  __asm__("" : "+w"(sum));
+#endif
+  return sum;
 }
 #endif
+enum { words_of_4 = sizeof(word_element) }; /* words that four elements of k make */
 
 ALWAYS_INLINE int64_t words_of(int64_t k) {
   return gemm_round_up(k, 4) / 4 * words_of_4;
@@ -49,43 +60,6 @@ ALWAYS_INLINE int32_t *packed_panel(const rung_qgemm *gemm, int64_t column) {
 ALWAYS_INLINE int32_t *packed_sums(const rung_qgemm *gemm, int64_t g) {
   int64_t columns = gemm_round_up(gemm->n, RUNG_QGEMM_GRAIN);
   return (int32_t *)gemm->packed + columns * (words_of(gemm->k) + g);
-}
-
-typedef enum byte_kind { bytes_u8, bytes_i8, bytes_weight } byte_kind;
-
-/* Stores the four bytes in each lane of x as one word or two, the second `width` words after the first. */
-ALWAYS_INLINE void store_words(int32_t *to, const int width, vi x, byte_kind kind) {
-#if defined(__AVX512VNNI__)
-  (void)width;
-  vi_store(to, x ^ vi_set(kind == bytes_i8 ? (int32_t)0x80808080 : 0));
-#else
-  const vi low = vi_set(0xffff), byte0 = vi_set(0xff), byte1 = vi_set(0xff00);
-  if (kind == bytes_u8) {
-    vi_store(to, (x & byte0) | (x & byte1) << 8);
-    vi_store(to + width, (x >> 16 & byte0) | (x >> 16 & byte1) << 8);
-  } else {
-    vi_store(to, (x << 24 >> 24 & low) | (x << 16 >> 24 << 16));
-    vi_store(to + width, (x << 8 >> 24 & low) | (x >> 24 << 16));
-  }
-#endif
-}
-
-/* A panel of `width` rows of k bytes, `stride` apart; the rows past `last` repeat it. */
-ALWAYS_INLINE void pack_bytes(int32_t *to, const int width, const void *from, int64_t stride, int64_t last, int64_t k,
-                              byte_kind kind) {
-  for (int first = 0; first < width; first += VW) {
-    const char *row[VW];
-    pack_rows(row, from, stride, first, last);
-    int32_t *out = to + first;
-    int64_t p = 0;
-    for (; p + 16 <= k; p += 16) {
-      vi word[4];
-      pack_transpose(word, row, p);
-      for (int q = 0; q < 4; q++, out += words_of_4 * width) store_words(out, width, word[q], kind);
-    }
-    for (; p < k; p += 4, out += words_of_4 * width)
-      store_words(out, width, pack_word(row, p, gemm_min(4, k - p)), kind);
-  }
 }
 
 #endif

@@ -1,121 +1,163 @@
-/* What becomes of a tile of accumulators [rows, panel_columns]: observed range, requantize, mask, store. */
+/* What becomes of a tile of sums: observed range, requantize, mask, store. */
 #ifndef RUNG_GEMM_I8_EPILOGUE_H
 #define RUNG_GEMM_I8_EPILOGUE_H
 
 #include "gemm_i8.h"
 #include "gemm_i8_requantize.h"
 
-typedef int8_t vb __attribute__((vector_size(VW)));
+/* The columns that a panel of weights makes, and what is one number a column. Lanes past `columns` have scale 0. */
+typedef struct weight_panel {
+  int64_t column, columns;
+  int vectors;               /* that hold them */
+  bool near;                 /* the output is 8 bits, had from `near_scale` */
+  const int32_t *bias;       /* [groups, panel_columns] */
+  const int32_t *multiplier; /* likewise; NULL where accumulators are the output */
+  const int32_t *shift;      /* [panel_columns] */
+  near_scales near_scale[tile_vectors];
+  wide bias64[tile_vectors]; /* groups only */
+  int32_t least[panel_columns], most[panel_columns];
+} weight_panel;
 
-/* What is one number a column, for the columns of a panel. */
-typedef struct panel_params {
-  int32_t multiplier[panel_columns], shift[panel_columns];
-  int32_t min[panel_columns], max[panel_columns];
-} panel_params;
-
-/* Where a tile goes: rows i .. of y, columns j .. */
+/* Rows row .. row + rows - 1 of y. */
 typedef struct tile_place {
-  int64_t row, rows, column, columns;
+  int64_t row;
+  int rows;
 } tile_place;
 
-static inline int64_t element_size(const rung_qgemm *gemm) {
+ALWAYS_INLINE int64_t element_size(const rung_qgemm *gemm) {
   return gemm->epilogue == RUNG_EPILOGUE_REQUANTIZE_8 ? 1 : 4;
 }
 
-static inline clamp_range range_of(const rung_qgemm *gemm) {
-  if (gemm->epilogue == RUNG_EPILOGUE_REQUANTIZE_8)
-    return (clamp_range){(int64_t)gemm->qmin - gemm->zero_point, (int64_t)gemm->qmax - gemm->zero_point};
-  return (clamp_range){INT32_MIN, INT32_MAX};
+ALWAYS_INLINE char *output_at(const rung_qgemm *gemm, const weight_panel *panel, int64_t row) {
+  return (char *)gemm->y + (row * gemm->y_stride + panel->column) * element_size(gemm);
 }
 
-static inline void observe_tile(panel_params *params, const int32_t *acc, int64_t rows) {
-  for (int j = 0; j < panel_columns; j += VW) {
-    vi low = vi_load(params->min + j), high = vi_load(params->max + j);
-    for (int64_t i = 0; i < rows; i++) {
-      vi v = vi_load(acc + i * panel_columns + j);
-      low = vi_min(low, v);
-      high = vi_max(high, v);
+ALWAYS_INLINE void observe(weight_panel *panel, const int rows, const int vectors, vi (*sum)[tile_vectors]) {
+  UNROLL for (int j = 0; j < vectors; j++) {
+    vi least = vi_load(panel->least + j * VW), most = vi_load(panel->most + j * VW);
+    UNROLL for (int i = 0; i < rows; i++) {
+      least = vi_min(least, sum[i][j]);
+      most = vi_max(most, sum[i][j]);
     }
-    vi_store(params->min + j, low);
-    vi_store(params->max + j, high);
+    vi_store(panel->least + j * VW, least);
+    vi_store(panel->most + j * VW, most);
   }
 }
 
-/* VW elements of y from r. */
-static inline void store_lanes(const rung_qgemm *gemm, char *y, vi r) {
-  if (gemm->epilogue == RUNG_EPILOGUE_REQUANTIZE_8) {
-    vb bytes = __builtin_convertvector(r + vi_set(gemm->zero_point), vb);
-    memcpy(y, &bytes, sizeof bytes);
-  } else {
-    memcpy(y, &r, sizeof r);
+/* The low bytes of the lanes of a panel. */
+ALWAYS_INLINE void store_bytes(char *y, const vi *r) {
+#if defined(__AVX512F__)
+  for (int j = 0; j < tile_vectors; j++)
+    _mm_storeu_si128((__m128i_u *)(y + j * VW), _mm512_cvtepi32_epi8((__m512i)r[j]));
+#elif defined(__AVX2__)
+  const vi low = vi_set(255);
+  __m256i pairs = _mm256_packus_epi32((__m256i)(r[0] & low), (__m256i)(r[1] & low));
+  pairs = _mm256_permute4x64_epi64(pairs, 0xd8); /* lanes 0 .. 7, 8 .. 15 */
+  __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
+  _mm_storeu_si128((__m128i_u *)y, bytes);
+#elif defined(__SSE2__) && !defined(RUNG_PORTABLE)
+  const vi low = vi_set(255);
+  __m128i pairs = _mm_packs_epi32((__m128i)(r[0] & low), (__m128i)(r[1] & low));
+  _mm_storel_epi64((__m128i_u *)y, _mm_packus_epi16(pairs, pairs));
+#else
+  for (int l = 0; l < panel_columns; l++) y[l] = (char)r[l / VW][l % VW];
+#endif
+}
+
+ALWAYS_INLINE void store_words(const weight_panel *panel, int32_t *y, const vi *r) {
+  UNROLL for (int j = 0; j < tile_vectors; j++) {
+    int64_t count = panel->columns - j * VW;
+    if (count >= VW)
+      vi_store(y + j * VW, r[j]);
+    else if (count > 0)
+      vf_store_part((float *)(y + j * VW), (vf)r[j], count);
   }
 }
 
-/* eq. 8: y, and in bits[i] the mask of row i, bit j of column j. */
-static void requantize_tile(const rung_qgemm *gemm, const panel_params *params, const int32_t *acc, int64_t rows,
-                            char *y, int64_t stride, uint32_t *bits) {
-  const clamp_range range = range_of(gemm);
-  for (int j = 0; j < panel_columns; j += VW) {
-    const lane_scales scales = lane_scales_of(vi_load(params->multiplier + j), vi_load(params->shift + j));
-    for (int64_t i = 0; i < rows; i++) {
-      vi x = vi_load(acc + i * panel_columns + j), inside, r = requantize(x, &scales, range, &inside);
-      store_lanes(gemm, y + i * stride + j * element_size(gemm), r);
-      if (!gemm->mask) continue;
-      if (gemm->mask_positive) inside &= x > 0;
-      bits[i] |= vi_bits(inside) << j;
-    }
+/* A row of y: as many of the panel's lanes as there are columns. */
+ALWAYS_INLINE void store_row(const rung_qgemm *gemm, const weight_panel *panel, char *y, const vi *r) {
+  char line[panel_columns];
+  if (gemm->epilogue != RUNG_EPILOGUE_REQUANTIZE_8)
+    store_words(panel, (int32_t *)y, r);
+  else if (panel->columns == panel_columns)
+    store_bytes(y, r);
+  else {
+    store_bytes(line, r);
+    memcpy(y, line, (size_t)panel->columns);
   }
 }
 
-/* eq. 9, likewise; the sums over groups are int64. */
-static void requantize_sums(const rung_qgemm *gemm, const panel_params *params, const int64_t *sums, int64_t rows,
-                            char *y, int64_t stride, uint32_t *bits) {
-  const clamp_range range = range_of(gemm);
-  for (int64_t i = 0; i < rows; i++, sums += panel_columns) {
-    int32_t r[panel_columns];
-    for (int j = 0; j < panel_columns; j++) {
-      int64_t full = (sums[j] + (INT64_C(1) << (params->shift[j] - 1))) >> params->shift[j];
-      int64_t clamped = clamp_to(full, range);
-      bool inside = clamped == full && (sums[j] > 0 || !gemm->mask_positive);
-      r[j] = (int32_t)clamped;
-      bits[i] |= (uint32_t)inside << j;
-    }
-    for (int j = 0; j < panel_columns; j += VW)
-      store_lanes(gemm, y + i * stride + j * element_size(gemm), vi_load(r + j));
-  }
-}
-
-static void store_mask(const rung_qgemm *gemm, tile_place at, const uint32_t *bits) {
-  uint32_t columns = (uint32_t)((UINT64_C(1) << at.columns) - 1);
-  for (int64_t i = 0; i < at.rows; i++) {
-    uint8_t *mask = gemm->mask + (at.row + i) * gemm->mask_stride + at.column / 8;
-    for (int64_t j = 0; j < at.columns; j += 8) mask[j / 8] = (uint8_t)((bits[i] & columns) >> j);
-  }
-}
-
-/* Finishes a tile: `acc` [rows, panel_columns], or where there are groups their `sums`. */
-static void finish_tile(const rung_qgemm *gemm, panel_params *params, const int32_t *acc, const int64_t *sums,
-                        tile_place at) {
-  int64_t size = element_size(gemm), stride = gemm->y_stride * size;
-  char *y = (char *)gemm->y + at.row * stride + at.column * size;
-  if (gemm->acc_min) observe_tile(params, acc, at.rows);
-  if (gemm->epilogue == RUNG_EPILOGUE_ACCUMULATOR) {
-    for (int64_t i = 0; i < at.rows; i++)
-      memcpy(y + i * stride, acc + i * panel_columns, (size_t)at.columns * sizeof *acc);
+ALWAYS_INLINE void store_mask(const rung_qgemm *gemm, const weight_panel *panel, int64_t row, uint32_t bits) {
+  uint8_t *mask = gemm->mask + row * gemm->mask_stride + panel->column / 8;
+  bits &= (uint32_t)((UINT64_C(1) << panel->columns) - 1);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  if (panel->columns == panel_columns) {
+    memcpy(mask, &bits, panel_columns / 8);
     return;
   }
-  char narrow[tile_rows * panel_columns * 4];
-  bool whole = at.columns == panel_columns;
-  char *to = whole ? y : narrow;
-  int64_t to_stride = whole ? stride : panel_columns * size;
-  uint32_t bits[tile_rows] = {0};
-  if (sums)
-    requantize_sums(gemm, params, sums, at.rows, to, to_stride, bits);
-  else
-    requantize_tile(gemm, params, acc, at.rows, to, to_stride, bits);
-  if (!whole)
-    for (int64_t i = 0; i < at.rows; i++) memcpy(y + i * stride, narrow + i * to_stride, (size_t)(at.columns * size));
-  if (gemm->mask && gemm->epilogue == RUNG_EPILOGUE_REQUANTIZE_8) store_mask(gemm, at, bits);
+#endif
+  for (int64_t j = 0; j < panel->columns; j += 8) mask[j / 8] = (uint8_t)(bits >> j);
+}
+
+/* eq. 8 on sums in registers. */
+ALWAYS_INLINE void finish_near(const rung_qgemm *gemm, const weight_panel *panel, int64_t row, const int rows,
+                               const int vectors, vi (*sum)[tile_vectors]) {
+  const vi qmin = vi_set(gemm->qmin), qmax = vi_set(gemm->qmax);
+  const vi positive = vi_set(gemm->mask_positive ? 1 : INT32_MIN);
+  char *y = output_at(gemm, panel, row);
+  UNROLL for (int i = 0; i < rows; i++, y += gemm->y_stride) {
+    vi r[tile_vectors] = {{0}}, clamped[tile_vectors] = {{0}};
+    UNROLL for (int j = 0; j < vectors; j++) {
+      r[j] = requantize_near(sum[i][j], &panel->near_scale[j]);
+      clamped[j] = vi_min(vi_max(r[j], qmin), qmax);
+    }
+    store_row(gemm, panel, y, clamped);
+    if (!gemm->mask) continue;
+    uint32_t bits = 0;
+    UNROLL for (int j = 0; j < vectors; j++) bits |= bits_kept(r[j], clamped[j], sum[i][j], positive) << j * VW;
+    store_mask(gemm, panel, row + i, bits);
+  }
+}
+
+/* The numerator of vector j of a row, from its sum, or from its sums over groups; *positive tells its sign. */
+ALWAYS_INLINE wide numerator(const weight_panel *panel, const int32_t *acc, const wide *sums, int j, vi *positive) {
+  if (sums) {
+    *positive = wide_narrow(sums[j].half[0] > 0, sums[j].half[1] > 0);
+    return sums[j];
+  }
+  vi sum = vi_load(acc + j * VW);
+  *positive = sum > 0;
+  return wide_product(sum, vi_load(panel->multiplier + j * VW));
+}
+
+/* eq. 8 on `acc` [rows, panel_columns], or eq. 9 on `sums` [rows, tile_vectors] where there are groups. */
+static void finish_far(const rung_qgemm *gemm, const weight_panel *panel, tile_place at, const int32_t *acc,
+                       const wide *sums) {
+  bool bytes = gemm->epilogue == RUNG_EPILOGUE_REQUANTIZE_8;
+  int64_t z = bytes ? gemm->zero_point : 0;
+  far_range range = {bytes ? gemm->qmin - z : INT32_MIN, bytes ? gemm->qmax - z : INT32_MAX};
+  wide shift[tile_vectors];
+  for (int j = 0; j < tile_vectors; j++) shift[j] = wide_shifts(vi_load(panel->shift + j * VW));
+  for (int i = 0; i < at.rows; i++) {
+    vi r[tile_vectors] = {{0}};
+    uint32_t bits = 0;
+    for (int j = 0; j < panel->vectors; j++) {
+      vi positive, inside;
+      wide x = numerator(panel, acc + i * panel_columns, sums ? sums + i * tile_vectors : NULL, j, &positive);
+      r[j] = requantize_far(x, &shift[j], range, &inside) + (int32_t)z;
+      if (gemm->mask_positive) inside &= positive;
+      bits |= vi_bits(inside) << j * VW;
+    }
+    store_row(gemm, panel, output_at(gemm, panel, at.row + i), r);
+    if (bytes && gemm->mask) store_mask(gemm, panel, at.row + i, bits);
+  }
+}
+
+static void store_accumulators(const rung_qgemm *gemm, const weight_panel *panel, tile_place at, const int32_t *acc) {
+  for (int i = 0; i < at.rows; i++, acc += panel_columns) {
+    const vi line[tile_vectors] = {vi_load(acc), vi_load(acc + (panel->vectors - 1) * VW)};
+    store_words(panel, (int32_t *)output_at(gemm, panel, at.row + i), line);
+  }
 }
 
 #endif

@@ -1,138 +1,138 @@
-/* eq. 8 on VW accumulators: r = (acc * multiplier + 2^(shift-1)) >> shift in 64 bits, then clamped in 64 bits.
+/* eq. 8 on VW accumulators, r = (acc * multiplier + 2^(shift-1)) >> shift, in one of two ways.
  *
- * A level with a 32 x 32 -> 64 bit product of the even lanes works on even and odd lanes apart. */
+ * Near: where 33 <= shift <= 54, as it is where r has few bits. Then the low half of the product has no say,
+ *   r + z = (high + 2^(shift-33) + z 2^(shift-32)) >> (shift-32),   high = floor(acc * multiplier / 2^32),
+ * and all is within int32: |high| <= 2^30, 2^(shift-33) <= 2^21, |z| 2^(shift-32) < 2^30 for z of 8 bits.
+ *
+ * Far: any shift, and the sums of eq. 9, in 64 bits and clamped there. */
 #ifndef RUNG_GEMM_I8_REQUANTIZE_H
 #define RUNG_GEMM_I8_REQUANTIZE_H
 
 #include "level.h"
 #include "simd.h"
 
-typedef struct clamp_range {
-  int64_t low, high;
-} clamp_range;
+typedef int64_t vl __attribute__((vector_size(4 * VW), may_alias));
+typedef uint64_t vu __attribute__((vector_size(4 * VW), may_alias));
 
-static inline int64_t clamp_to(int64_t r, clamp_range range) {
-  return r < range.low ? range.low : r > range.high ? range.high : r;
+/* VW integers of 64 bits: those of the even lanes, those of the odd lanes. */
+typedef struct wide {
+  vl half[2];
+} wide;
+
+static inline vl vl_set(int64_t x) {
+  return x - (vl){0};
 }
 
-/* Each lane's scale, ready to use. */
-typedef struct lane_scales lane_scales;
-
+static inline wide wide_product(vi a, vi b) {
+  wide product;
 #if defined(__AVX512F__)
-
-struct lane_scales {
-  __m512i multiplier[2], shift[2], half[2]; /* of the even lanes, of the odd lanes */
-};
-
-static inline lane_scales lane_scales_of(vi multiplier, vi shift) {
-  lane_scales s;
-  for (int odd = 0; odd < 2; odd++) {
-    s.multiplier[odd] = _mm512_srli_epi64((__m512i)multiplier, odd ? 32 : 0);
-    s.shift[odd] =
-        odd ? _mm512_srli_epi64((__m512i)shift, 32) : _mm512_and_si512((__m512i)shift, _mm512_set1_epi64(0xffffffff));
-    s.half[odd] = _mm512_sllv_epi64(_mm512_set1_epi64(1), _mm512_sub_epi64(s.shift[odd], _mm512_set1_epi64(1)));
-  }
-  return s;
-}
-
-/* r of every lane, clamped; *inside tells where that changed nothing. */
-static inline vi requantize(vi acc, const lane_scales *s, clamp_range range, vi *inside) {
-  __m512i low = _mm512_set1_epi64(range.low), high = _mm512_set1_epi64(range.high), r[2], same[2];
-  UNROLL for (int odd = 0; odd < 2; odd++) {
-    __m512i x = odd ? _mm512_srli_epi64((__m512i)acc, 32) : (__m512i)acc;
-    x = _mm512_add_epi64(_mm512_mul_epi32(x, s->multiplier[odd]), s->half[odd]);
-    x = _mm512_srav_epi64(x, s->shift[odd]);
-    r[odd] = _mm512_min_epi64(_mm512_max_epi64(x, low), high);
-    same[odd] = _mm512_movm_epi64(_mm512_cmpeq_epi64_mask(r[odd], x));
-  }
-  *inside = (vi)_mm512_mask_blend_epi32(0xaaaa, same[0], same[1]);
-  return (vi)_mm512_mask_blend_epi32(0xaaaa, r[0], _mm512_slli_epi64(r[1], 32));
-}
-
+  __m512i x = (__m512i)a, y = (__m512i)b;
+  product.half[0] = (vl)_mm512_mul_epi32(x, y);
+  product.half[1] = (vl)_mm512_mul_epi32(_mm512_srli_epi64(x, 32), _mm512_srli_epi64(y, 32));
 #elif defined(__AVX2__)
-
-/* AVX2 shifts 64 bits right by a variable count only logically. With 2^63 added, which makes x unsigned, that is what
- * is wanted but for 2^(63-shift) too much. */
-struct lane_scales {
-  __m256i multiplier[2], shift[2], add[2], subtract[2];
-};
-
-static inline lane_scales lane_scales_of(vi multiplier, vi shift) {
-  const __m256i one = _mm256_set1_epi64x(1), sign = _mm256_set1_epi64x(INT64_MIN);
-  lane_scales s;
-  for (int odd = 0; odd < 2; odd++) {
-    s.multiplier[odd] = _mm256_srli_epi64((__m256i)multiplier, odd ? 32 : 0);
-    s.shift[odd] =
-        odd ? _mm256_srli_epi64((__m256i)shift, 32) : _mm256_and_si256((__m256i)shift, _mm256_set1_epi64x(0xffffffff));
-    s.add[odd] = _mm256_add_epi64(sign, _mm256_sllv_epi64(one, _mm256_sub_epi64(s.shift[odd], one)));
-    s.subtract[odd] = _mm256_srlv_epi64(sign, s.shift[odd]);
-  }
-  return s;
-}
-
-static inline vi requantize(vi acc, const lane_scales *s, clamp_range range, vi *inside) {
-  __m256i low = _mm256_set1_epi64x(range.low), high = _mm256_set1_epi64x(range.high), r[2], same[2];
-  UNROLL for (int odd = 0; odd < 2; odd++) {
-    __m256i x = odd ? _mm256_srli_epi64((__m256i)acc, 32) : (__m256i)acc;
-    x = _mm256_add_epi64(_mm256_mul_epi32(x, s->multiplier[odd]), s->add[odd]);
-    x = _mm256_sub_epi64(_mm256_srlv_epi64(x, s->shift[odd]), s->subtract[odd]);
-    r[odd] = _mm256_blendv_epi8(x, low, _mm256_cmpgt_epi64(low, x));
-    r[odd] = _mm256_blendv_epi8(r[odd], high, _mm256_cmpgt_epi64(x, high));
-    same[odd] = _mm256_cmpeq_epi64(r[odd], x);
-  }
-  *inside = (vi)_mm256_blend_epi32(same[0], same[1], 0xaa);
-  return (vi)_mm256_blend_epi32(r[0], _mm256_slli_epi64(r[1], 32), 0xaa);
-}
-
+  __m256i x = (__m256i)a, y = (__m256i)b;
+  product.half[0] = (vl)_mm256_mul_epi32(x, y);
+  product.half[1] = (vl)_mm256_mul_epi32(_mm256_srli_epi64(x, 32), _mm256_srli_epi64(y, 32));
 #elif defined(__aarch64__) && !defined(RUNG_PORTABLE)
-
-/* A rounding shift by a negative count is eq. 8's. */
-struct lane_scales {
-  int32x4_t multiplier;
-  int64x2_t shift[2]; /* negated; of the low lanes, of the high lanes */
-};
-
-static inline lane_scales lane_scales_of(vi multiplier, vi shift) {
-  int32x4_t s = vnegq_s32((int32x4_t)shift);
-  return (lane_scales){(int32x4_t)multiplier, {vmovl_s32(vget_low_s32(s)), vmovl_high_s32(s)}};
-}
-
-static inline vi requantize(vi acc, const lane_scales *s, clamp_range range, vi *inside) {
-  int32x4_t a = (int32x4_t)acc, m = s->multiplier;
-  int64x2_t low = vdupq_n_s64(range.low), high = vdupq_n_s64(range.high);
-  int64x2_t x[2] = {vmull_s32(vget_low_s32(a), vget_low_s32(m)), vmull_high_s32(a, m)}, r[2];
-  uint64x2_t same[2];
-  for (int half = 0; half < 2; half++) {
-    x[half] = vrshlq_s64(x[half], s->shift[half]);
-    r[half] = vbslq_s64(vcgtq_s64(low, x[half]), low, x[half]);
-    r[half] = vbslq_s64(vcgtq_s64(r[half], high), high, r[half]);
-    same[half] = vceqq_s64(r[half], x[half]);
-  }
-  *inside = (vi)vcombine_u32(vmovn_u64(same[0]), vmovn_u64(same[1]));
-  return (vi)vcombine_s32(vmovn_s64(r[0]), vmovn_s64(r[1]));
-}
-
+  int64x2_t x = vreinterpretq_s64_s32((int32x4_t)a), y = vreinterpretq_s64_s32((int32x4_t)b);
+  product.half[0] = (vl)vmull_s32(vmovn_s64(x), vmovn_s64(y));
+  product.half[1] = (vl)vmull_s32(vshrn_n_s64(x, 32), vshrn_n_s64(y, 32));
 #else
-
-struct lane_scales {
-  vi multiplier, shift;
-};
-
-static inline lane_scales lane_scales_of(vi multiplier, vi shift) {
-  return (lane_scales){multiplier, shift};
+  for (int l = 0; l < VW; l++) product.half[l % 2][l / 2] = (int64_t)a[l] * b[l];
+#endif
+  return product;
 }
 
-static inline vi requantize(vi acc, const lane_scales *s, clamp_range range, vi *inside) {
-  vi result, same;
-  for (int l = 0; l < VW; l++) {
-    int64_t r = rung_requantize(acc[l], s->multiplier[l], s->shift[l]), clamped = clamp_to(r, range);
-    result[l] = (int32_t)clamped;
-    same[l] = clamped == r ? -1 : 0;
-  }
-  *inside = same;
+/* x >> shift, arithmetic. AVX2 shifts 64 bits right by a variable count only logically: with 2^63 added, which makes x
+ * unsigned, that is what is wanted but for 2^(63-shift) too much. */
+static inline vl vl_shift_right(vl x, vl shift) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+  const vu sign = (vu)vl_set(INT64_MIN);
+  return (vl)((((vu)x + sign) >> (vu)shift) - (sign >> (vu)shift));
+#else
+  return x >> shift;
+#endif
+}
+
+/* ---- Near ------------------------------------------------------------------------------------------------------- */
+
+typedef struct near_scales {
+  vi multiplier, add, shift;
+} near_scales;
+
+/* A multiplier of 0 makes r = 0 with any shift. */
+static inline vi near_shift_of(vi multiplier, vi shift) {
+  return vi_select(multiplier == 0, vi_set(33), shift);
+}
+
+/* Whether every lane's scale is fit for it. */
+static inline bool shifts_are_near(vi shift) {
+  return vi_bits((shift < 33) | (shift > 54)) == 0;
+}
+
+static inline near_scales near_scales_of(vi multiplier, vi shift, int32_t zero_point) {
+  vi one = vi_set(1), z = vi_set(zero_point);
+  return (near_scales){multiplier, (one << (shift - 33)) + z * (one << (shift - 32)), shift - 32};
+}
+
+/* r + zero_point, not clamped. */
+static inline vi requantize_near(vi acc, const near_scales *s) {
+  wide product = wide_product(acc, s->multiplier);
+  vi high;
+#if defined(__AVX512F__)
+  high = (vi)_mm512_mask_shuffle_epi32((__m512i)product.half[1], 0x5555, (__m512i)product.half[0], _MM_PERM_DDBB);
+#elif defined(__AVX2__)
+  high = (vi)_mm256_blend_epi32(_mm256_srli_epi64((__m256i)product.half[0], 32), (__m256i)product.half[1], 0xaa);
+#elif defined(__aarch64__) && !defined(RUNG_PORTABLE)
+  high = (vi)vtrn2q_s32((int32x4_t)product.half[0], (int32x4_t)product.half[1]);
+#else
+  for (int l = 0; l < VW; l++) high[l] = (int32_t)(product.half[l % 2][l / 2] >> 32);
+#endif
+  return (high + s->add) >> s->shift;
+}
+
+/* Bit l tells whether y == clamped and acc >= least in lane l. */
+static inline uint32_t bits_kept(vi y, vi clamped, vi acc, vi least) {
+#if defined(__AVX512F__)
+  __mmask16 inside = _mm512_cmpeq_epi32_mask((__m512i)y, (__m512i)clamped);
+  return _mm512_mask_cmpge_epi32_mask(inside, (__m512i)acc, (__m512i)least);
+#else
+  return vi_bits((y == clamped) & (acc >= least));
+#endif
+}
+
+/* ---- Far -------------------------------------------------------------------------------------------------------- */
+
+typedef struct far_range {
+  int64_t low, high;
+} far_range;
+
+/* Lanes of 32 bits from the low ones of 64. */
+static inline vi wide_narrow(vl even, vl odd) {
+  vi result;
+#if VW > 4
+  result = (vi)((even & 0xffffffff) | odd << 32);
+#else
+  for (int l = 0; l < VW; l++) result[l] = (int32_t)(l % 2 ? odd : even)[l / 2];
+#endif
   return result;
 }
 
-#endif
+static inline wide wide_shifts(vi shift) {
+  return wide_product(shift, vi_set(1));
+}
+
+/* r of the numerators x, clamped; *inside tells where that changed nothing. */
+static inline vi requantize_far(wide x, const wide *shift, far_range range, vi *inside) {
+  vl r[2], same[2];
+  UNROLL for (int h = 0; h < 2; h++) {
+    vl s = shift->half[h], full = vl_shift_right(x.half[h] + (vl_set(1) << (s - 1)), s);
+    vl below = full<range.low, above = full> range.high;
+    r[h] = (full & ~(below | above)) | (below & range.low) | (above & range.high);
+    same[h] = ~(below | above);
+  }
+  *inside = wide_narrow(same[0], same[1]);
+  return wide_narrow(r[0], r[1]);
+}
 
 #endif
