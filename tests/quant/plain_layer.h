@@ -13,6 +13,8 @@ typedef struct layer_case {
   rung_granularity granularity;
   rung_clamp clamp;
   bool no_bias;
+  rung_backward backward;
+  uint64_t seed; /* of the graph */
 } layer_case;
 
 typedef struct layer_data {

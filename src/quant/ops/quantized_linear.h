@@ -9,9 +9,10 @@ enum { x_input, weight_input, bias_input };
 
 /* The gradient of the output as int8, times one scale: g, and h[i,j] = g[i,j] s_w[j]. */
 typedef struct gradient_codes {
-  int8_t *g, *h;     /* [batch, out]; h NULL with groups */
-  float *most;       /* [members, 2]: the largest |g| and |h| that each has seen */
-  float *column_sum; /* [out]: of g before it was rounded */
+  int8_t *g, *h;       /* [batch, out]; h NULL with groups */
+  float *column_scale; /* [out]: s_w, 0 where all of a channel's weights are */
+  float *most;         /* [members, 2]: the largest |g| and |h| that each has seen */
+  float *column_sum;   /* [out]: of g before it was rounded */
   float g_scale, h_scale;
 } gradient_codes;
 

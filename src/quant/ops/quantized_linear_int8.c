@@ -22,9 +22,10 @@ rung_status int8_backward_plan(rung_node *node) {
                      (long long)longest, RUNG_IGEMM_K_MAX);
   codes->g = rung_node_allocate(node, (size_t)batch, (size_t)out);
   codes->h = state->weights.group ? NULL : rung_node_allocate(node, (size_t)batch, (size_t)out);
+  codes->column_scale = rung_node_allocate(node, (size_t)out, sizeof(float));
   codes->most = rung_node_allocate(node, (size_t)members_most(node), sizeof(float));
   codes->column_sum = rung_node_allocate(node, (size_t)out, sizeof(float));
-  bool have = codes->g && (codes->h || state->weights.group) && codes->most && codes->column_sum;
+  bool have = codes->g && (codes->h || state->weights.group) && codes->column_scale && codes->most && codes->column_sum;
   return have ? RUNG_OK : RUNG_ERROR_MEMORY;
 }
 
@@ -85,7 +86,14 @@ static rung_gradient my_gradient(const rung_node *node, const rung_replay *repla
                          .stride = out,
                          .mask = state->options.output ? state->mask + *begin / 8 : NULL,
                          .mask_stride = state->mask_stride,
-                         .column_scale = state->weights.group ? NULL : state->weights.scale + *begin};
+                         .column_scale = state->codes.h ? state->codes.column_scale + *begin : NULL};
+}
+
+/* A channel of zeros carries no gradient back, and its scale, which could be any, must not coarsen the others'. */
+static void set_column_scales(const linear_state *state, const rung_gradient *gradient, int64_t begin) {
+  const integer_weights *weights = &state->weights;
+  for (int64_t j = begin; j < begin + gradient->columns && state->codes.h; j++)
+    state->codes.column_scale[j] = weights->magnitude[j] ? weights->scale[j] : 0;
 }
 
 /* Of no gradient at all, or of one so small that 1 / s would overflow, the codes are 0. */
@@ -104,6 +112,7 @@ void int8_backward_quantize(rung_node *node, const rung_replay *replay) {
   int64_t begin, out = state->weights.out;
   const rung_gradient gradient = my_gradient(node, replay, &begin);
   float *mine = codes->most + 2 * replay->ith, g_most = 0, h_most = 0;
+  set_column_scales(state, &gradient, begin);
   rung_kernels_active()->gradient_range(&gradient, &mine[0], &mine[1], codes->column_sum + begin, false);
   rung_team_barrier(replay->team);
   for (int i = 0; i < replay->nth; i++) {
