@@ -35,8 +35,8 @@ static void fill_scales(operand *x, int64_t rows, int64_t columns, rung_rng *rng
 }
 
 /* An operand that the product sees as [rows, columns]. */
-static operand operand_new(int64_t rows, int64_t columns, rung_dtype type, rung_rng *rng) {
-  operand x = {.matrix = {.type = type, .transpose = rung_rng_below(rng, 2)}};
+static operand operand_oriented(int64_t rows, int64_t columns, rung_dtype type, bool transpose, rung_rng *rng) {
+  operand x = {.matrix = {.type = type, .transpose = transpose}};
   int64_t stored_rows = x.matrix.transpose ? columns : rows, stored_columns = x.matrix.transpose ? rows : columns;
   x.matrix.stride = stored_columns + (int64_t)rung_rng_below(rng, 2) * rung_rng_below(rng, 7);
   size_t count = (size_t)((stored_rows - 1) * x.matrix.stride + stored_columns);
@@ -49,6 +49,10 @@ static operand operand_new(int64_t rows, int64_t columns, rung_dtype type, rung_
   x.matrix.data = x.data;
   if (type != RUNG_F32) fill_scales(&x, stored_rows, stored_columns, rng);
   return x;
+}
+
+static operand operand_new(int64_t rows, int64_t columns, rung_dtype type, rung_rng *rng) {
+  return operand_oriented(rows, columns, type, rung_rng_below(rng, 2), rng);
 }
 
 static void operand_free(operand *x) {
@@ -75,8 +79,46 @@ static void run(const rung_kernels *level, const rung_gemm *gemm, int members) {
   rung_release(scratch);
 }
 
-/* Runs `gemm`, whose c holds `count` floats, at every level and with teams of 1 to `members`: all must give what the
- * plain loops give, gaps between the rows included. */
+/* The rows that a product hands over, put where c would be. A member's rows come in order, in whole grains. */
+typedef struct taken {
+  float *c;
+  int64_t stride, rows, columns, next;
+} taken;
+
+static void take_rows(void *context, float *c, int64_t row, int64_t rows) {
+  taken *to = context;
+  ENSURE(row == to->next && row % RUNG_GEMM_GRAIN == 0);
+  ENSURE(rows == RUNG_GEMM_GRAIN || (rows > 0 && row + rows == to->rows));
+  to->next = row + rows;
+  for (int64_t i = 0; i < rows; i++, c += to->columns) {
+    memcpy(to->c + (row + i) * to->stride, c, (size_t)to->columns * sizeof(float));
+    memset(c, 0xff, (size_t)to->columns * sizeof(float)); /* it is the taker's to write in */
+  }
+}
+
+/* As `run`, of a product that hands its rows over: each member its own slice, all of it, in scratch of its own. */
+static void run_taken(const rung_kernels *level, rung_gemm gemm, int members) {
+  taken to = {gemm.c, gemm.c_stride, gemm.m, gemm.n, 0};
+  gemm.c = NULL;
+  gemm.take = take_rows;
+  gemm.context = &to;
+  for (int i = members - 1; i >= 0; i--) {
+    const char guard[] = "guard";
+    size_t size = rung_gemm_scratch(&gemm);
+    char *scratch = rung_allocate(size + sizeof guard);
+    memset(scratch, 0xff, size); /* NaN, which no result may see */
+    memcpy(scratch + size, guard, sizeof guard);
+    int64_t end;
+    rung_slice(gemm.m, RUNG_GEMM_GRAIN, i, members, &to.next, &end);
+    level->gemm_f32(&gemm, scratch, i, members);
+    ck_assert_int_eq(to.next, end);
+    ck_assert_mem_eq(scratch + size, guard, sizeof guard);
+    rung_release(scratch);
+  }
+}
+
+/* Runs `gemm`, whose c holds `count` floats, at every level and with teams of 1 to `members`, stored and, where it does
+ * not accumulate, taken: all must give what the plain loops give, gaps between the rows included. */
 static void check_all_levels(rung_gemm gemm, int64_t count, int members) {
   float *start = gemm.c;
   float *expected = malloc((size_t)count * sizeof(float)), *got = malloc((size_t)count * sizeof(float));
@@ -86,13 +128,17 @@ static void check_all_levels(rung_gemm gemm, int64_t count, int members) {
   gemm.c = got;
   for (int l = 0; l < rung_kernels_level_count(); l++) {
     const rung_kernels *level = rung_kernels_level(l);
-    for (int nth = 1; level && nth <= members; nth++) {
+    for (int way = 0; level && way < (gemm.accumulate ? 1 : 2) * members; way++) {
+      int nth = way % members + 1;
       memcpy(got, start, (size_t)count * sizeof(float));
-      run(level, &gemm, nth);
+      if (way < members)
+        run(level, &gemm, nth);
+      else
+        run_taken(level, gemm, nth);
       ck_assert_msg(same_bits(expected, got, count),
-                    "level %s, %d members: [%d,%d,%d] types %d %d transposed %d %d accumulate %d", level->level, nth,
-                    (int)gemm.m, (int)gemm.n, (int)gemm.k, (int)gemm.a.type, (int)gemm.b.type, gemm.a.transpose,
-                    gemm.b.transpose, gemm.accumulate);
+                    "level %s, %d members, taken %d: [%d,%d,%d] types %d %d transposed %d %d accumulate %d",
+                    level->level, nth, way >= members, (int)gemm.m, (int)gemm.n, (int)gemm.k, (int)gemm.a.type,
+                    (int)gemm.b.type, gemm.a.transpose, gemm.b.transpose, gemm.accumulate);
     }
   }
   free(expected);
@@ -122,6 +168,47 @@ static void check_random(int64_t m, int64_t n, int64_t k, int members, rung_rng 
   operand_free(&b);
 }
 
+/* Operands of every type in every orientation, with extents round the widths of vectors, tiles and grains; whether they
+ * have groups, zero points and gaps between rows is left to chance. */
+START_TEST(every_type_and_orientation_round_the_widths) {
+  static const rung_dtype types[] = {RUNG_F32, RUNG_U8, RUNG_I8};
+  static const int64_t around[] = {1, 7, 8, 9, 11, 12, 13, 15, 16, 17, 31, 32, 33, 63, 64, 65};
+  rung_rng rng = rung_rng_seed(300 + (uint64_t)_i);
+  const rung_dtype a_type = types[_i % 3], b_type = types[_i / 3 % 3];
+  for (int extent = 0; extent < 3; extent++)
+    for (int at = 0; at < 16; at++) {
+      int64_t m = 1 + rung_rng_below(&rng, 40), n = 1 + rung_rng_below(&rng, 40), k = 1 + rung_rng_below(&rng, 40);
+      *(extent == 0 ? &m : extent == 1 ? &n : &k) = around[at];
+      operand a = operand_oriented(m, k, a_type, _i / 9 % 2, &rng), b = operand_oriented(k, n, b_type, _i / 18, &rng);
+      float *c = malloc((size_t)(m * n) * sizeof(float));
+      for (int64_t i = 0; i < m * n; i++) c[i] = rung_rng_normal(&rng);
+      rung_gemm gemm = {.m = m, .n = n, .k = k, .a = a.matrix, .b = b.matrix, .c = c, .c_stride = n};
+      gemm.accumulate = at % 4 == 3;
+      check_all_levels(gemm, m * n, 2);
+      free(c);
+      operand_free(&a);
+      operand_free(&b);
+    }
+}
+END_TEST
+
+/* Grains of rows, whole and short, more and fewer than members. */
+START_TEST(rows_are_handed_over_in_grains) {
+  static const int64_t rows[] = {1, 31, 32, 33, 63, 64, 65, 95, 96, 97, 128, 161};
+  rung_rng rng = rung_rng_seed(400 + (uint64_t)_i);
+  for (int deep = 0; deep < 2; deep++) {
+    int64_t m = rows[_i], n = 1 + rung_rng_below(&rng, deep ? 20 : 70), k = deep ? 520 : 1 + rung_rng_below(&rng, 30);
+    operand a = operand_new(m, k, any_type(&rng), &rng), b = operand_new(k, n, any_type(&rng), &rng);
+    float *c = calloc((size_t)(m * n), sizeof(float));
+    rung_gemm gemm = {.m = m, .n = n, .k = k, .a = a.matrix, .b = b.matrix, .c = c, .c_stride = n};
+    check_all_levels(gemm, m * n, most_members);
+    free(c);
+    operand_free(&a);
+    operand_free(&b);
+  }
+}
+END_TEST
+
 START_TEST(random_shapes) {
   rung_rng rng = rung_rng_seed((uint64_t)_i);
   for (int trial = 0; trial < 12; trial++) {
@@ -134,7 +221,7 @@ END_TEST
 /* One extent is 1; k and m and n just past the blocks; one tile exactly. */
 static const int64_t shapes[][3] = {{1, 1, 1},   {1, 70, 33},   {70, 1, 33},   {33, 70, 1},  {12, 32, 16},
                                     {6, 16, 64}, {13, 33, 65},  {1, 5, 1700},  {5, 1, 1100}, {3, 1100, 5},
-                                    {500, 3, 7}, {30, 40, 513}, {200, 40, 50}, {4, 520, 12}};
+                                    {500, 3, 7}, {30, 40, 513}, {200, 40, 50}, {4, 520, 12}, {10, 784, 64}};
 
 START_TEST(edge_shapes) {
   rung_rng rng = rung_rng_seed(100 + (uint64_t)_i);
@@ -242,6 +329,7 @@ START_TEST(scratch_is_bounded) {
 }
 END_TEST
 
-TEST_MAIN(CASES(random_shapes, 12), CASES(edge_shapes, (int)(sizeof shapes / sizeof shapes[0])), CASE(no_products),
+TEST_MAIN(CASES(every_type_and_orientation_round_the_widths, 36), CASES(rows_are_handed_over_in_grains, 12),
+          CASES(random_shapes, 12), CASES(edge_shapes, (int)(sizeof shapes / sizeof shapes[0])), CASE(no_products),
           CASES(special_values, 12), CASE(products_are_not_rounded), CASE(exact_on_integers),
           CASE(run_uses_the_active_level), CASE(scratch_is_bounded))
