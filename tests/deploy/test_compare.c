@@ -16,6 +16,10 @@ static const rung_scheme schemes[] = {
     {.observer = {.kind = RUNG_OBSERVER_MIN_MAX}},
     {.observer = {.kind = RUNG_OBSERVER_PERCENTILE}},
     {.observer = {.kind = RUNG_OBSERVER_ENTROPY}},
+    {.backward = RUNG_BACKWARD_BF16},
+    {.backward = RUNG_BACKWARD_INT8},
+    {.weight_bits = 4, .weight_granularity = RUNG_PER_GROUP, .weight_group = 16, .backward = RUNG_BACKWARD_INT8},
+    {.weight_bits = 1, .weight_granularity = RUNG_PER_TENSOR, .backward = RUNG_BACKWARD_INT8},
 };
 
 static int64_t hidden_values(network kind) {
@@ -282,6 +286,11 @@ START_TEST(data_that_does_not_fit_is_refused) {
   static const int32_t labels[4];
   const rung_tensor f32 = {.shape = RUNG_SHAPE(4, 784), .data = reals};
   const rung_tensor narrow = {.type = RUNG_U8, .shape = RUNG_SHAPE(4, 700), .data = bytes, .scale = 1};
+  static uint8_t pixels[4 * 784];
+  const rung_tensor coarse = {.type = RUNG_U8, .shape = RUNG_SHAPE(4, 784), .data = pixels, .scale = 0.5f};
+  rung_tensor shifted = coarse;
+  shifted.scale = 1.0f / 255.0f;
+  shifted.zero_point = 9;
   const rung_tensor wanted = {.shape = RUNG_SHAPE(4, 10), .data = targets};
   pictures data = pictures_load(100, 4);
   rung_model *model = calibrated(NETWORK_RELU, data.train, &schemes[0]);
@@ -293,6 +302,10 @@ START_TEST(data_that_does_not_fit_is_refused) {
   } cases[] = {
       {rung_dataset_new("floats", &f32, labels, 10, NULL), RUNG_ERROR_ARGUMENT, "floats: inputs are f32"},
       {rung_dataset_new("narrow", &narrow, labels, 10, NULL), RUNG_ERROR_SHAPE, "narrow: an example has 700 values"},
+      {rung_dataset_new("coarse", &coarse, labels, 10, NULL), RUNG_ERROR_ARGUMENT,
+       "coarse: inputs have scale 0.5 and zero point 0, the "},
+      {rung_dataset_new("shifted", &shifted, labels, 10, NULL), RUNG_ERROR_ARGUMENT,
+       "shifted: inputs have scale 0.00392157 and zero point 9, the "},
       {rung_dataset_new("regression", &data.test->inputs, NULL, 0, &wanted), RUNG_ERROR_ARGUMENT, "regression: "}};
   for (int i = 0; i < LENGTH(cases); i++) {
     rung_agreement agreement;

@@ -32,6 +32,8 @@ static const struct {
     {{"--lr", "inf"}, "--lr 'inf'"},
     {{"--qat-lr", "-1"}, "--qat-lr '-1'"},
     {{"--observer", "oracle"}, "oracle"},
+    {{"--backward", "int9"}, "--backward: backward 'int9': expected f32, bf16 or int8"},
+    {{"--backward", ""}, "backward ''"},
     {{"--seed", "-1"}, "--seed '-1'"},
     {{"--threads", "257"}, "--threads '257'"},
     {{"--validation", "12"}, "--validation 12: expected fewer than the 12 training pictures"},
@@ -197,6 +199,17 @@ START_TEST(a_short_run_prints_the_table_and_writes_the_results) {
 END_TEST
 
 /* Nothing trained: no rate to show. The other options of the command go with it. */
+/* Trained with gradients in int8: other weights, and the program still computes what was trained. */
+START_TEST(gradients_in_int8_are_a_run_too) {
+  const run *r = RUN("--data", SAMPLE, "--hidden", "32", "--epochs", "1", "--qat-epochs", "1", "--backward", "int8",
+                     "--threads", "1", "--json", "results.json");
+  expect_good(r, "results.json ");
+  expect_in(r->out, ", backward int8, ");
+  expect_in(r->out, "QAT: of 32000 activations and 10000 logits, 0 differ between");
+  expect_json("run/results.json", "assert r['backward'] == a", "int8");
+}
+END_TEST
+
 START_TEST(no_epochs_are_a_run_too) {
   const char *data = command_write_data("data");
   const run *r = RUN(LEAST(data), "--batch", "5", "--validation", "0", "--bits", "w4a4", "--observer", "min-max",
@@ -216,9 +229,9 @@ START_TEST(names_are_escaped_in_the_results) {
 END_TEST
 
 START_TEST(help_names_every_option) {
-  static const char *const options[] = {"--data",  "--hidden",   "--epochs",     "--qat-epochs", "--batch",
-                                        "--lr",    "--qat-lr",   "--bits",       "--observer",   "--seed",
-                                        "--json ", "--threads ", "--validation", "--save"};
+  static const char *const options[] = {"--data", "--hidden", "--epochs",   "--qat-epochs", "--batch",
+                                        "--lr",   "--qat-lr", "--bits",     "--observer",   "--backward",
+                                        "--seed", "--json ",  "--threads ", "--validation", "--save"};
   const run *r = RUN(_i ? "-h" : "--help");
   expect_good(r, "");
   ck_assert_int_eq(strncmp(r->out, "usage: mnist_mlp", 16), 0);
@@ -247,5 +260,6 @@ END_TEST
 
 TEST_MAIN(CASES(a_bad_command_line_is_one_line_and_2, BAD_LINES), CASES(a_bad_file_is_one_line_and_2, BAD_FILES),
           CASES(a_missing_file_is_one_line_and_2, 4), CASES(what_cannot_be_written_is_one_line_and_2, 2),
-          CASE(a_short_run_prints_the_table_and_writes_the_results), CASE(no_epochs_are_a_run_too),
-          CASE(names_are_escaped_in_the_results), CASES(help_names_every_option, 2), CASE(a_terminal_gets_a_bar))
+          CASE(a_short_run_prints_the_table_and_writes_the_results), CASE(gradients_in_int8_are_a_run_too),
+          CASE(no_epochs_are_a_run_too), CASE(names_are_escaped_in_the_results), CASES(help_names_every_option, 2),
+          CASE(a_terminal_gets_a_bar))

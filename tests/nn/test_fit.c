@@ -26,6 +26,21 @@ START_TEST(loss_falls_in_every_form) {
 }
 END_TEST
 
+/* From a network that was fitted a little, as it is meant to be used, and with the range of each step too. */
+START_TEST(loss_falls_with_every_backward) {
+  problem *p = problem_new(RUNG_U8, 103, 1);
+  rung_model *model = perceptron(2, 1);
+  const rung_scheme scheme = {.backward = (rung_backward)(_i % RUNG_BACKWARD_COUNT),
+                              .ranges = (rung_ranges)(_i / RUNG_BACKWARD_COUNT)};
+  ck_assert_int_eq(rung_fit(model, p->data, &(rung_fit_options){.epochs = 1, .rate = 2e-3f}), RUNG_OK);
+  ck_assert_msg(rung_quantize(model, &scheme) == RUNG_OK, "%s", rung_error());
+  ck_assert_msg(rung_calibrate(model, p->data, 0) == RUNG_OK, "%s", rung_error());
+  expect_to_learn(model, p->data, &(rung_fit_options){.epochs = 12, .rate = 1e-2f}, 0.2);
+  rung_model_free(model);
+  problem_free(p);
+}
+END_TEST
+
 START_TEST(regression_learns_a_map_in_every_form) {
   problem *p = problem_regression(103, 1);
   rung_model *model = rung_model_new(&(rung_model_options){.batch = BATCH, .threads = 1});
@@ -349,8 +364,9 @@ START_TEST(options_out_of_range_are_refused) {
 }
 END_TEST
 
-TEST_MAIN(CASES(loss_falls_in_every_form, FORMS), CASES(regression_learns_a_map_in_every_form, FORMS),
-          CASE(hinge_learns), CASES(every_optimizer_learns_by_the_defaults_but_the_rate, RUNG_OPTIMIZER_KIND_COUNT),
+TEST_MAIN(CASES(loss_falls_in_every_form, FORMS), CASES(loss_falls_with_every_backward, 2 * RUNG_BACKWARD_COUNT),
+          CASES(regression_learns_a_map_in_every_form, FORMS), CASE(hinge_learns),
+          CASES(every_optimizer_learns_by_the_defaults_but_the_rate, RUNG_OPTIMIZER_KIND_COUNT),
           CASE(an_epoch_shows_each_example_once_in_an_order_of_its_own), CASE(no_shuffle_goes_in_order),
           CASE(progress_counts_epochs_steps_and_examples), CASE(train_metrics_are_means_over_the_epoch),
           CASE(progress_can_stop_the_fit), CASES(validation_is_what_evaluate_gives_and_changes_nothing, FORMS),

@@ -134,6 +134,54 @@ START_TEST(the_first_failure_of_recording_stays) {
 }
 END_TEST
 
+/* A model that could not be made, used all the same: the line tells why there is none. */
+START_TEST(no_model_is_refused_with_the_reason) {
+  problem *p = problem_new(RUNG_F32, 103, 1);
+  rung_metrics metrics = {.examples = 1};
+  for (int i = 0; i < 6; i++) {
+    ck_assert_ptr_null(rung_model_new(&(rung_model_options){.threads = 257}));
+    char expected[512];
+    snprintf(expected, sizeof expected, "model: it is NULL; the last failure before: %s", rung_error());
+    rung_status status = i == 0   ? rung_model_status(NULL)
+                         : i == 1 ? rung_fit(NULL, p->data, NULL)
+                         : i == 2 ? rung_evaluate(NULL, p->data, &metrics)
+                         : i == 3 ? rung_quantize(NULL, NULL)
+                         : i == 4 ? rung_calibrate(NULL, p->data, 0)
+                                  : rung_model_use(NULL, RUNG_FORM_FLOAT);
+    ck_assert_int_eq(status, RUNG_ERROR_ARGUMENT);
+    ck_assert_str_eq(rung_error(), expected);
+    ck_assert_ptr_nonnull(strstr(expected, "257"));
+  }
+  ck_assert_int_eq(metrics.examples, 0);
+  ck_assert_ptr_null(rung_model_bind(NULL, p->data));
+  ck_assert_ptr_null(rung_model_quantization(NULL));
+  rung_model_free(NULL);
+  problem_free(p);
+}
+END_TEST
+
+/* So for a dataset that could not be loaded. */
+START_TEST(no_dataset_is_refused_with_the_reason) {
+  rung_model *model = perceptron(1, 1);
+  rung_metrics metrics;
+  for (int i = 0; i < 3; i++) {
+    const rung_dataset *data = rung_dataset_load("nowhere", RUNG_TRAIN);
+    ck_assert_ptr_null(data);
+    char expected[512];
+    snprintf(expected, sizeof expected, "model: the dataset is empty (NULL); the last failure before: %s",
+             rung_error());
+    ck_assert_ptr_nonnull(strstr(expected, "nowhere"));
+    ck_assert_int_eq(rung_quantize(model, NULL), RUNG_OK);
+    REFUSED(i == 0   ? rung_fit(model, data, NULL)
+            : i == 1 ? rung_evaluate(model, data, &metrics)
+                     : rung_calibrate(model, data, 0),
+            RUNG_ERROR_ARGUMENT, expected);
+  }
+  ck_assert_ptr_null(rung_model_bind(model, NULL));
+  rung_model_free(model);
+}
+END_TEST
+
 START_TEST(a_model_without_a_loss_is_refused) {
   problem *p = problem_new(RUNG_F32, 103, 1);
   rung_model *model = rung_model_new(NULL);
@@ -221,6 +269,7 @@ END_TEST
 TEST_MAIN(CASE(parameters_come_in_order_of_recording), CASE(hash_is_fnv_1a),
           CASES(a_touched_model_computes_with_its_new_weights, FORMS), CASES(values_that_are_not_finite_are_found, 3),
           CASE(seeds_choose_the_weights), CASES(options_out_of_range_give_no_model, 3),
-          CASE(the_first_failure_of_recording_stays), CASE(a_model_without_a_loss_is_refused),
+          CASE(the_first_failure_of_recording_stays), CASE(no_model_is_refused_with_the_reason),
+          CASE(no_dataset_is_refused_with_the_reason), CASE(a_model_without_a_loss_is_refused),
           CASE(a_model_without_parameters_has_nothing_to_train), CASE(labels_are_not_targets),
           CASE(more_classes_than_scores_are_refused), CASE(examples_of_another_shape_are_refused))

@@ -182,12 +182,48 @@ START_TEST(a_model_calibrated_on_one_type_refuses_another) {
 }
 END_TEST
 
+/* Pixels that stand for other numbers. */
+START_TEST(a_model_calibrated_on_one_grid_refuses_another) {
+  problem *p = problem_new(RUNG_U8, 103, 1);
+  rung_tensor coarse = p->data->inputs, shifted = p->data->inputs;
+  coarse.scale = 0.5f;
+  shifted.zero_point = 7;
+  rung_dataset *others[] = {rung_dataset_new("coarse", &coarse, p->labels, CLASSES, NULL),
+                            rung_dataset_new("shifted", &shifted, p->labels, CLASSES, NULL)};
+  static const char *const says[] = {
+      "coarse: inputs have scale 0.5 and zero point 0, the model was calibrated on 0.00392157 and 0",
+      "shifted: inputs have scale 0.00392157 and zero point 7, the model was calibrated on 0.00392157 and 0"};
+  rung_model *model = perceptron(1, 1);
+  rung_metrics metrics;
+  problem_bring(model, p->data, &problem_forms[1 + _i]);
+  uint64_t hash = rung_model_hash(model);
+  for (int i = 0; i < 2; i++) {
+    REFUSED(rung_evaluate(model, others[i], &metrics), RUNG_ERROR_ARGUMENT, says[i]);
+    REFUSED(rung_fit(model, others[i], NULL), RUNG_ERROR_ARGUMENT, says[i]);
+    REFUSED(rung_fit(model, p->data, &(rung_fit_options){.validation = others[i]}), RUNG_ERROR_ARGUMENT, says[i]);
+    ck_assert_ptr_null(rung_model_bind(model, others[i]));
+    ck_assert_str_eq(rung_error(), says[i]);
+  }
+  ck_assert_uint_eq(rung_model_hash(model), hash);
+  ck_assert_int_eq(rung_evaluate(model, p->data, &metrics), RUNG_OK);
+  ck_assert_int_eq(rung_model_use(model, RUNG_FORM_FLOAT), RUNG_OK); /* which reads what the pixels stand for */
+  ck_assert_int_eq(rung_evaluate(model, others[0], &metrics), RUNG_OK);
+  calibrate(model, others[0], 0); /* and another calibration, another grid */
+  ck_assert_int_eq(rung_evaluate(model, others[0], &metrics), RUNG_OK);
+  REFUSED(rung_evaluate(model, p->data, &metrics), RUNG_ERROR_ARGUMENT, "the model was calibrated on 0.5 and 0");
+  for (int i = 0; i < 2; i++) rung_dataset_free(others[i]);
+  rung_model_free(model);
+  problem_free(p);
+}
+END_TEST
+
 START_TEST(a_scheme_out_of_range_is_refused_and_changes_nothing) {
   problem *p = problem_new(RUNG_F32, 103, 1);
   rung_model *model = perceptron(1, 1);
   problem_bring(model, p->data, &problem_forms[1]);
   REFUSED(rung_quantize(model, &(rung_scheme){.weight_bits = 9}), RUNG_ERROR_ARGUMENT, "weight_bits 9");
   REFUSED(rung_quantize(model, &(rung_scheme){.activation_bits = 1}), RUNG_ERROR_ARGUMENT, "activation_bits 1");
+  REFUSED(rung_quantize(model, &(rung_scheme){.backward = RUNG_BACKWARD_COUNT}), RUNG_ERROR_ARGUMENT, "backward 3");
   ck_assert_int_eq(rung_model_form(model), RUNG_FORM_INTEGER);
   rung_model_free(model);
   problem_free(p);
@@ -233,5 +269,6 @@ TEST_MAIN(CASE(calls_in_the_wrong_order_are_refused), CASE(forms_stand_side_by_s
           CASES(forms_share_their_weights, 3), CASE(calibration_sees_the_first_examples),
           CASE(calibration_changes_no_weight), CASE(a_failed_calibration_leaves_none),
           CASES(a_model_calibrated_on_one_type_refuses_another, FORMS - 1),
+          CASES(a_model_calibrated_on_one_grid_refuses_another, FORMS - 1),
           CASE(a_scheme_out_of_range_is_refused_and_changes_nothing), CASES(training_observes_each_step, FORMS - 1),
           CASE(training_with_the_integers_mends_what_rounding_broke))

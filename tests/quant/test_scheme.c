@@ -53,6 +53,8 @@ static const struct {
     {{.weight_granularity = (rung_granularity)3},
      "weight_granularity 3, expected per channel (0), tensor (1) or group (2)"},
     {{.ranges = (rung_ranges)2}, "ranges 2, expected delayed (0) or current (1)"},
+    {{.backward = RUNG_BACKWARD_COUNT}, "backward 3, expected f32 (0), bf16 (1) or int8 (2)"},
+    {{.backward = (rung_backward)-1}, "backward -1, expected f32 (0), bf16 (1) or int8 (2)"},
     {{.observer = {.kind = RUNG_OBSERVER_KIND_COUNT}}, "observer kind 6, expected 0..5"},
     {{.observer = {.momentum = 1.5f}}, "observer momentum 1.5, expected 0..1"},
     {{.observer = {.momentum = NAN}}, "observer momentum nan, expected 0..1"},
@@ -72,9 +74,28 @@ START_TEST(right_schemes_pass) {
       {.weight_granularity = RUNG_PER_GROUP, .weight_group = 4},
       {.weight_granularity = RUNG_PER_TENSOR, .weight_group = 6},
       {.activation_signed = true, .activation_symmetric = true, .ranges = RUNG_RANGES_CURRENT},
+      {.backward = RUNG_BACKWARD_INT8, .weight_granularity = RUNG_PER_GROUP, .weight_group = 8},
       {.observer = {.kind = RUNG_OBSERVER_ENTROPY, .momentum = 1, .percentile = 1}},
   };
   for (int i = 0; i < LENGTH(right); i++) ck_assert_int_eq(rung_scheme_check(&right[i]), RUNG_OK);
+}
+END_TEST
+
+START_TEST(names_of_backward_parse_back) {
+  static const char *const names[RUNG_BACKWARD_COUNT] = {"f32", "bf16", "int8"}, *const wrong[] = {"int9", "", "F32"};
+  for (int i = 0; i < RUNG_BACKWARD_COUNT; i++) {
+    rung_backward backward = RUNG_BACKWARD_COUNT;
+    ck_assert_str_eq(rung_backward_name((rung_backward)i), names[i]);
+    ck_assert_int_eq(rung_backward_parse(names[i], &backward), RUNG_OK);
+    ck_assert_int_eq((int)backward, i);
+    char expected[128];
+    snprintf(expected, sizeof expected, "backward '%s': expected f32, bf16 or int8", wrong[i]);
+    ck_assert_int_eq(rung_backward_parse(wrong[i], &backward), RUNG_ERROR_ARGUMENT);
+    ck_assert_str_eq(rung_error(), expected);
+    ck_assert_int_eq((int)backward, i);
+  }
+  ck_assert_str_eq(rung_backward_name(RUNG_BACKWARD_COUNT), "unknown");
+  ck_assert_str_eq(rung_backward_name((rung_backward)-1), "unknown");
 }
 END_TEST
 
@@ -113,4 +134,4 @@ END_TEST
 
 TEST_MAIN(CASE(bits_of_every_width_parse), CASES(other_bits_are_refused_with_one_line, LENGTH(wrong_bits)),
           CASE(a_zero_scheme_is_w8a8), CASES(a_wrong_field_is_named, LENGTH(wrong_schemes)), CASE(right_schemes_pass),
-          CASE(integers_in_use), CASE(impossible_formats_are_refused))
+          CASE(names_of_backward_parse_back), CASE(integers_in_use), CASE(impossible_formats_are_refused))
