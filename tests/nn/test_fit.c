@@ -79,6 +79,37 @@ START_TEST(every_optimizer_learns_by_the_defaults_but_the_rate) {
 }
 END_TEST
 
+/* ---- Clipping --------------------------------------------------------------------------------------------------- */
+
+/* How far all weights together move in one step of SGD at rate 1. */
+static double distance_moved(const problem *p, const problem_form *form, float clip_norm) {
+  rung_model *model = perceptron(2, 1), *before = perceptron(1, 1);
+  problem_bring(model, p->data, form);
+  const rung_fit_options options = {.optimizer = RUNG_OPTIMIZER_SGD, .rate = 1, .clip_norm = clip_norm};
+  ck_assert_msg(rung_fit(model, p->data, &options) == RUNG_OK, "%s", rung_error());
+  double squares = 0;
+  for (int i = 0; i < rung_model_parameter_count(model); i++) {
+    const rung_parameter to = rung_model_parameter(model, i), from = rung_model_parameter(before, i);
+    int64_t count;
+    ck_assert_int_eq(rung_shape_count(&to.shape, &count), RUNG_OK);
+    for (int64_t k = 0; k < count; k++) squares += pow((double)to.value[k] - (double)from.value[k], 2);
+  }
+  rung_model_free(model);
+  rung_model_free(before);
+  return sqrt(squares);
+}
+
+/* No weight moves before the norm of all gradients is known: the step is as long as the limit, or as the gradient. */
+START_TEST(a_clipped_step_is_as_long_as_the_limit) {
+  problem *p = problem_new(RUNG_U8, BATCH, 1);
+  const double whole = distance_moved(p, &problem_forms[_i], 0);
+  ck_assert_double_gt(whole, 0.1);
+  ck_assert_double_eq_tol(distance_moved(p, &problem_forms[_i], (float)whole / 3), whole / 3, 1e-5 * whole);
+  ck_assert_double_eq_tol(distance_moved(p, &problem_forms[_i], (float)whole * 3), whole, 1e-12 * whole);
+  problem_free(p);
+}
+END_TEST
+
 /* ---- Which examples a step sees --------------------------------------------------------------------------------- */
 
 /* Example i has the label i and the input i, so that a step's batch can be read back. */
@@ -364,7 +395,8 @@ START_TEST(options_out_of_range_are_refused) {
 }
 END_TEST
 
-TEST_MAIN(CASES(loss_falls_in_every_form, FORMS), CASES(loss_falls_with_every_backward, 2 * RUNG_BACKWARD_COUNT),
+TEST_MAIN(CASES(loss_falls_in_every_form, FORMS), CASES(a_clipped_step_is_as_long_as_the_limit, FORMS),
+          CASES(loss_falls_with_every_backward, 2 * RUNG_BACKWARD_COUNT),
           CASES(regression_learns_a_map_in_every_form, FORMS), CASE(hinge_learns),
           CASES(every_optimizer_learns_by_the_defaults_but_the_rate, RUNG_OPTIMIZER_KIND_COUNT),
           CASE(an_epoch_shows_each_example_once_in_an_order_of_its_own), CASE(no_shuffle_goes_in_order),
