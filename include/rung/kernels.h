@@ -256,10 +256,11 @@ static inline int64_t rung_requantize(int64_t acc, int32_t multiplier, int32_t s
 
 /* ---- The int8 gradient of a linear layer ------------------------------------------------------------------------ */
 
-/* The gradient of a layer's output, as its int8 backward reads it: where `mask` is set, a value whose bit is 0 counts
- * as 0 (the straight-through mask, laid out as rung_qgemm's). column_scale[j] is what the scaled form multiplies column
- * j by: the weight's scale of output channel j, which so need not be carried through the sum over channels. To work on
- * a part, rows or columns (multiples of 8), point at its start. g has no NaN. */
+/* The gradient of a layer's output, as its int8 backward (docs/quantization.md, eq. 14 to 16) reads it: where `mask` is
+ * set, a value whose bit is 0 counts as 0 (the straight-through mask, laid out as rung_qgemm's). column_scale[j] is
+ * what the scaled form multiplies column j by: the weight's scale of output channel j, which so need not be carried
+ * through the sum over channels. To work on a part, rows or columns (multiples of 8), point at its start. g has no NaN.
+ */
 struct rung_gradient {
   int64_t rows, columns;
   const float *g; /* [rows, columns] */

@@ -122,8 +122,6 @@ typedef enum rung_ranges {
   RUNG_RANGES_CURRENT      /* ... with the range that includes this batch: two passes, as other frameworks do */
 } rung_ranges;
 
-/* How a network is quantized. Zero is w8a8: weights signed, symmetric, per channel; activations unsigned, affine, per
- * tensor. */
 /* What the gradients of a quantized layer's input and weights are computed in. The forward pass, the loss, the bias's
  * gradient and the optimizer are the same for all. */
 typedef enum rung_backward {
@@ -132,8 +130,9 @@ typedef enum rung_backward {
    * order of summing is its own: the one case in which two machines may train to different bits. */
   RUNG_BACKWARD_BF16,
   /* The gradient of the layer's output as int8, one scale a tensor, rounded stochastically with random bits from the
-   * graph's seed (Gupta et al., 2015); products in integers, the same bits everywhere. With weight groups the input's
-   * gradient stays in f32. For fine-tuning; training from random weights loses some accuracy by it. */
+   * graph's seed (eq. 14; Gupta et al., 2015); products in integers (eq. 16), the same bits everywhere. With weight
+   * groups the input's gradient stays in f32. For fine-tuning; training from random weights loses some accuracy by it.
+   */
   RUNG_BACKWARD_INT8,
   RUNG_BACKWARD_COUNT
 } rung_backward;
@@ -141,6 +140,8 @@ typedef enum rung_backward {
 RUNG_API const char *rung_backward_name(rung_backward backward); /* "f32", "bf16", "int8" */
 RUNG_API rung_status rung_backward_parse(const char *name, rung_backward *backward);
 
+/* How a network is quantized. Zero is w8a8: weights signed, symmetric, per channel; activations unsigned, affine, per
+ * tensor. */
 typedef struct rung_scheme {
   int weight_bits;     /* 1 .. 8; 0: 8 */
   int activation_bits; /* 2 .. 8; 0: 8. Inputs that come as 8-bit integers keep their 8 bits */

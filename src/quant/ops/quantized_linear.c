@@ -1,9 +1,9 @@
 /* quantized_linear: the linear layer on integers, x [n, in], W [out, in], b [out].
  *
- * forward   q_w[j,k] = quantize(W[j,k]), s_w by channel (or tensor, or group)                                     eq.
- * 2, 5 acc[i,j] = sum_k q_w[j,k] (q_x[i,k] - z_x) + b[j] / (s_x s_w[j])                                 eq. 11, 12
- *           q_y[i,j] = clamp(z_y + requantize(acc[i,j]), qmin, qmax), qmin = z_y under ReLU                      eq. 8
- *           without an output quantizer: int32 logits requantize(acc[i,j]) on one scale                          eq. 10
+ * forward   q_w[j,k] = quantize(W[j,k]), s_w by channel (or tensor, or group)                  eq. 2, 5
+ *           acc[i,j] = sum_k q_w[j,k] (q_x[i,k] - z_x) + b[j] / (s_x s_w[j])                 eq. 11, 12
+ *           q_y[i,j] = clamp(z_y + requantize(acc[i,j]), qmin, qmax), qmin = z_y under ReLU       eq. 8
+ *           without an output quantizer: int32 logits requantize(acc[i,j]) on one scale          eq. 10
  *
  * Each member quantizes the output channels that it then multiplies, so no barrier stands between the two. */
 #include "quantized_linear.h"

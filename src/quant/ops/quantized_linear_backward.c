@@ -1,8 +1,9 @@
 /* The gradients of quantized_linear, straight through the rounding, x [n, in], W [out, in], b [out]:
  *
- *   g[i,j] = dy[i,j] where q_y was not clamped (and acc > 0 under ReLU), else 0                                    eq.
- * 6 dx[i,k] += sum_j g[i,j] s_w[j] q_w[j,k] dW[j,k] += sum_i g[i,j] s_x (q_x[i,k] - z_x)         (binary: where |W| <=
- * 1) db[j]   += sum_i g[i,j]
+ *   g[i,j] = dy[i,j] where q_y was not clamped (and acc > 0 under ReLU), else 0                   eq. 6
+ *   dx[i,k] += sum_j g[i,j] s_w[j] q_w[j,k]                                                      eq. 13
+ *   dW[j,k] += sum_i g[i,j] s_x (q_x[i,k] - z_x)         (binary: where |W| <= 1)
+ *   db[j]   += sum_i g[i,j]
  *
  * in f32 or bfloat16; quantized_linear_int8.c has them in integers. Where an optimizer takes dW row by row, it has
  * moved those channels when they come back: they are quantized for the next step at once, while they are in the cache.

@@ -1,8 +1,9 @@
-/* The gradients of quantized_linear in integers. With the gradient g of the output (after the straight-through mask)
- * and h[i,j] = g[i,j] s_w[j], each on one scale, rounded stochastically, so that their means are right:
+/* The gradients of quantized_linear in integers (docs/quantization.md, eq. 14 to 16). With the gradient g of the output
+ * after the straight-through mask, and h[i,j] = g[i,j] s_w[j], each on one scale, rounded stochastically, so that their
+ * means are right:
  *
- *   q_g = round(g / s_g), q_h = round(h / s_h), s = max / 127
- *   dx[i,k] += s_h sum_j q_h[i,j] q_w[j,k]
+ *   q_g = round(g / s_g), q_h = round(h / s_h), s = max / 127                                eq. 14, 15
+ *   dx[i,k] += s_h sum_j q_h[i,j] q_w[j,k]                                                       eq. 16
  *   dW[j,k] += s_g s_x sum_i q_g[i,j] (q_x[i,k] - z_x)
  *
  * The sums are exact in int32. Weight scales, one a channel, would stand inside the first sum: hence h. With groups
