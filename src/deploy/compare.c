@@ -96,9 +96,18 @@ static rung_status compare_form(comparison *at, const rung_dataset *dataset, int
   return RUNG_OK;
 }
 
+static rung_status check_given(const char *what, const void *program, const void *dataset) {
+  if (!program) return rung_fail(RUNG_ERROR_ARGUMENT, "%s: the program is NULL", what);
+  if (!dataset) return rung_fail(RUNG_ERROR_ARGUMENT, "%s: the dataset is NULL", what);
+  return RUNG_OK;
+}
+
 rung_status rung_program_compare(const rung_program *program, rung_model *model, const rung_dataset *dataset,
                                  rung_agreement *agreement) {
   *agreement = (rung_agreement){0};
+  rung_status status = check_given("compare", program, dataset);
+  if (status == RUNG_OK) status = rung_model_status(model);
+  if (status != RUNG_OK) return status;
   int64_t batch = rung_graph_batch(rung_model_graph(model)), out = program->layer[program->count - 1].integers.out;
   rung_arena *arena = rung_arena_new();
   if (!arena) return RUNG_ERROR_MEMORY;
@@ -109,7 +118,7 @@ rung_status rung_program_compare(const rung_program *program, rung_model *model,
   void *owned = NULL;
   at.input = at.node && logits && scratch ? program_inputs(program, dataset, &owned) : NULL;
   rung_form before = rung_model_form(model);
-  rung_status status = at.input ? RUNG_OK : rung_error_status();
+  if (!at.input) status = rung_error_status();
   for (rung_form form = RUNG_FORM_INTEGER; form <= RUNG_FORM_SIMULATED && status == RUNG_OK; form++) {
     at.form = form;
     status = compare_form(&at, dataset, logits, scratch);
@@ -122,13 +131,15 @@ rung_status rung_program_compare(const rung_program *program, rung_model *model,
 
 rung_status rung_program_evaluate(const rung_program *program, const rung_dataset *dataset, rung_metrics *metrics) {
   *metrics = (rung_metrics){0};
+  rung_status status = check_given("evaluate", program, dataset);
+  if (status != RUNG_OK) return status;
   if (!dataset->labels) return rung_fail(RUNG_ERROR_ARGUMENT, "%s: has no labels to evaluate against", dataset->name);
   void *owned;
   const void *input = program_inputs(program, dataset, &owned);
   if (!input) return rung_error_status();
   int64_t out = program->layer[program->count - 1].integers.out, correct = 0;
   int32_t *logits = rung_allocate((size_t)(dataset->count * out) * sizeof *logits);
-  rung_status status = logits ? rung_run(program, input, logits, dataset->count) : RUNG_ERROR_MEMORY;
+  status = logits ? rung_run(program, input, logits, dataset->count) : RUNG_ERROR_MEMORY;
   for (int64_t i = 0; i < dataset->count && status == RUNG_OK; i++) {
     int64_t best = 0;
     for (int64_t j = 1; j < out; j++)

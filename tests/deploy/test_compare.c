@@ -323,8 +323,28 @@ START_TEST(data_that_does_not_fit_is_refused) {
 }
 END_TEST
 
+START_TEST(what_is_missing_is_named) {
+  pictures data = pictures_load(64, 20);
+  rung_model *model = calibrated(NETWORK_ONE_LAYER, data.train, &schemes[0]);
+  rung_program *program = freeze(model);
+  rung_agreement agreement;
+  rung_metrics metrics;
+  ck_assert_int_eq(rung_program_compare(NULL, model, data.test, &agreement), RUNG_ERROR_ARGUMENT);
+  ck_assert_ptr_nonnull(strstr(rung_error(), "program"));
+  ck_assert_int_ne(rung_program_compare(program, NULL, data.test, &agreement), RUNG_OK);
+  ck_assert_ptr_nonnull(strstr(rung_error(), "model"));
+  ck_assert_int_eq(rung_program_compare(program, model, NULL, &agreement), RUNG_ERROR_ARGUMENT);
+  ck_assert_ptr_nonnull(strstr(rung_error(), "dataset"));
+  ck_assert_int_eq(rung_program_evaluate(program, NULL, &metrics), RUNG_ERROR_ARGUMENT);
+  ck_assert_int_eq(rung_program_evaluate(NULL, data.test, &metrics), RUNG_ERROR_ARGUMENT);
+  rung_program_free(program);
+  rung_model_free(model);
+  pictures_free(&data);
+}
+END_TEST
+
 TEST_MAIN(CASES(nothing_differs, NETWORK_COUNT *LENGTH(schemes)), CASE(a_broken_weight_is_counted),
           CASE(a_broken_bias_is_counted), CASES(the_simulation_is_counted, NETWORK_NORM + 1),
           CASES(the_model_keeps_its_form, 3), CASE(a_model_that_moved_on), CASE(accuracy_survives),
           CASES(logits_are_the_simulations, NETWORK_COUNT), CASE(the_first_of_equals_counts),
-          CASE(data_that_does_not_fit_is_refused))
+          CASE(data_that_does_not_fit_is_refused), CASE(what_is_missing_is_named))

@@ -39,6 +39,10 @@ static rung_status check_operands(const rung_node *node) {
   if (bias && (bias->value.shape.rank != 1 || bias->value.shape.extent[0] != w->extent[0]))
     return rung_fail(RUNG_ERROR_SHAPE, "quantized_linear: bias is %s, expected [%lld]",
                      rung_shape_format(&bias->value.shape, have_x, sizeof have_x), (long long)w->extent[0]);
+  const rung_quantized_linear_options *options = node->attributes;
+  if ((int)options->backward < 0 || options->backward >= RUNG_BACKWARD_COUNT)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "quantized_linear: backward %d, expected f32 (0), bf16 (1) or int8 (2)",
+                     (int)options->backward);
   return RUNG_OK;
 }
 
