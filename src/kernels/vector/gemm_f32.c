@@ -2,15 +2,9 @@
  * Each element of c is one chain of fused multiply-adds, k ascending: a block of k that is not the first resumes the
  * chain from c in memory, so that neither blocking nor tile size nor vector width can be seen in the bits. */
 #include "gemm_f32_pack.h"
+#include "gemm_part.h"
 
-#if VW == 16
-enum { tile_rows = 12, tile_vectors = 2 };
-#elif VW == 8
-enum { tile_rows = 6, tile_vectors = 2 };
-#else
-enum { tile_rows = 8, tile_vectors = 2 };
-#endif
-enum { tile_columns = tile_vectors * VW, row_block = gemm_rows / tile_rows * tile_rows };
+enum { row_block = gemm_rows / tile_rows * tile_rows };
 
 /* A tile of c, and what happens to it beside the products. */
 typedef struct tile_target {
@@ -95,10 +89,6 @@ static void run_ragged_tile(int64_t rows, int64_t columns, int64_t depth, const 
   for (int64_t i = 0; i < rows; i++) memcpy(to.c + i * to.stride, c + i * tile_columns, bytes);
 }
 
-typedef struct block {
-  int64_t row, rows, column, columns, begin, depth; /* of c, of c, along k */
-} block;
-
 /* The packed blocks of a and b multiplied into c [rows, columns]: a panel of b stays in the first cache while those of
  * a pass. */
 static void multiply_block(const rung_gemm *gemm, const block *at, const float *a, const float *b, float *c,
@@ -128,17 +118,6 @@ static void pack_a(float *to, const rung_gemm *gemm, const block *at) {
 static void pack_b(float *to, const rung_gemm *gemm, const block *at) {
   pack_source from = {&gemm->b, gemm->b.transpose, at->column, at->columns, at->begin, at->depth};
   pack_panels(to, tile_columns, &from);
-}
-
-/* Member ith's part of c: columns, or rows where that leaves the busiest member fewer tiles. */
-static block member_part(const rung_gemm *gemm, int ith, int nth) {
-  int64_t down = (gemm->m + tile_rows - 1) / tile_rows, across = (gemm->n + tile_columns - 1) / tile_columns;
-  int64_t row = 0, row_end = gemm->m, column = 0, column_end = gemm->n;
-  if ((down + nth - 1) / nth * across < (across + nth - 1) / nth * down)
-    rung_slice(gemm->m, tile_rows, ith, nth, &row, &row_end);
-  else
-    rung_slice(gemm->n, tile_columns, ith, nth, &column, &column_end);
-  return (block){.row = row, .rows = row_end - row, .column = column, .columns = column_end - column};
 }
 
 static void multiply_columns(const rung_gemm *gemm, const block *part, block at, float *a, float *b) {
