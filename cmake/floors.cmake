@@ -5,7 +5,7 @@ add_library(rung_flags INTERFACE)
 target_compile_options(rung_flags INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -ffp-contract=off
                                             $<$<BOOL:${RUNG_WERROR}>:-Werror>)
 target_compile_definitions(rung_flags INTERFACE $<$<BOOL:${RUNG_PORTABLE}>:RUNG_PORTABLE>)
-target_link_libraries(rung_flags INTERFACE OpenMP::OpenMP_C m)
+target_link_libraries(rung_flags INTERFACE Threads::Threads m)
 
 set(rung_objects "")
 set(rung_floors "")
@@ -64,7 +64,7 @@ foreach(kind static shared)
                                                 SOVERSION ${PROJECT_VERSION_MAJOR})
   target_include_directories(rung_${kind} PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>
                                                  $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-  target_link_libraries(rung_${kind} PRIVATE $<BUILD_INTERFACE:OpenMP::OpenMP_C> m) # installed: cmake/install.cmake
+  target_link_libraries(rung_${kind} PRIVATE Threads::Threads m)
   if(ZLIB_FOUND)
     target_link_libraries(rung_${kind} PRIVATE ZLIB::ZLIB)
   endif()

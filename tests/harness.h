@@ -15,18 +15,14 @@
   } while (0)
 
 /* What the sanitizers, where built in, are told: that a size which cannot be had is a failed malloc, not the end of the
- * program; and to leave out libomp, which is not instrumented, and what it keeps for its threads. */
+ * program. */
 __attribute__((visibility("default"))) const char *__asan_default_options(void);
 __attribute__((visibility("default"))) const char *__tsan_default_options(void);
-__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__asan_default_options(void) {
   return "allocator_may_return_null=1";
 }
 const char *__tsan_default_options(void) {
-  return "allocator_may_return_null=1:ignore_noninstrumented_modules=1";
-}
-const char *__lsan_default_suppressions(void) {
-  return "leak:libomp.so";
+  return "allocator_may_return_null=1";
 }
 
 /* Ends the test as one that cannot be run here; scripts/test says why. */

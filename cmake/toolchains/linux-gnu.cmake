@@ -9,6 +9,3 @@ set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
-# OpenMP's libraries by name, so that the linker takes the static ones.
-set(OpenMP_gomp_LIBRARY gomp CACHE STRING "")
-set(OpenMP_atomic_LIBRARY atomic CACHE STRING "")

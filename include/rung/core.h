@@ -106,15 +106,19 @@ RUNG_API void rung_rng_permutation(rung_rng *rng, uint32_t *order, uint32_t coun
  * results of all of Rung are the same for every team size. */
 typedef struct rung_team rung_team;
 typedef void rung_task(void *context, int ith, int nth);
-/* `threads` 1 .. 256, or 0 for one per processor available to this process. */
+/* `threads` 1 .. 256, or 0 for one per processor available to this process: as many of them as the system grants, where
+ * a number that is asked for and not granted is RUNG_ERROR_MEMORY. The caller of a run is one of them; the others live
+ * until rung_team_free, take no signals of the process, and spin for at most a tenth of a millisecond or so after each
+ * run, then sleep. */
 RUNG_API rung_team *rung_team_new(int threads);
 RUNG_API void rung_team_free(rung_team *team);
-/* The largest nth a task of this team is called with. */
+/* The nth that a task of this team is called with. */
 RUNG_API int rung_team_size(const rung_team *team);
-/* Returns when every member has returned; one run at a time. A team of 1 calls `task` directly. nth is rung_team_size,
- * or less where OpenMP grants fewer threads (OMP_THREAD_LIMIT; a run from within a parallel region). */
+/* Returns when every member has returned. The caller is member 0; a team of 1 calls `task` directly. One run of a team
+ * at a time; a task may run another team. A forked child has no workers: there the caller is the only member, and
+ * nth 1. */
 RUNG_API void rung_team_run(rung_team *team, rung_task *task, void *context);
-/* To be called by every member from within a task: nobody goes on before all have come. Spins before it yields. */
+/* To be called by every member from within a task: nobody goes on before all have come. Spins before it sleeps. */
 RUNG_API void rung_team_barrier(rung_team *team);
 /* The half-open slice [begin, end) of `count` things that belongs to member ith of nth, in multiples of `grain`. */
 RUNG_API void rung_slice(int64_t count, int64_t grain, int ith, int nth, int64_t *begin, int64_t *end);

@@ -1,151 +1,152 @@
-/* A team is one OpenMP parallel region a run, and a barrier of our own.
+/* A team is its workers, who wait for the next run, and the caller, who is member 0.
  *
- * Size: OpenMP may give a region fewer threads than it asks for (OMP_THREAD_LIMIT, OMP_DYNAMIC, a region within a
- * region). A run then has the members that came: nth says how many, and the barrier counts that many. Since no result
- * depends on the number of members, nothing else changes.
- *
- * ThreadSanitizer: libgomp and libomp are not instrumented, so the happens-before edges of fork and join are told to it
- * by hand, and the function with the region, where the compiler passes `team` through memory of its own, is left out.
- */
+ * A run is published by changing `run`; it ends with a barrier at which only the caller waits, since a worker has
+ * nothing to do after it but wait for the next run. */
+#define _GNU_SOURCE /* sched_getaffinity */
 #include "rung/core.h"
+#include "watched.h"
 
-#include <omp.h>
-#include <stdatomic.h>
-
-#ifdef __linux__
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#else
+#include <pthread.h>
 #include <sched.h>
-#endif
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define HAVE_THREAD_SANITIZER
-#endif
-#elif defined(__SANITIZE_THREAD__)
-#define HAVE_THREAD_SANITIZER
-#endif
-
-#ifdef HAVE_THREAD_SANITIZER
-#include <sanitizer/tsan_interface.h>
-#define UNSEEN __attribute__((no_sanitize("thread")))
-#else
-#define __tsan_acquire(address) ((void)(address))
-#define __tsan_release(address) ((void)(address))
-#define UNSEEN
-#endif
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
 
 #define LARGEST_TEAM 256
-#define SPINS        4000 /* some tens of microseconds: more than members differ by in an op, less than a time slice */
+
+/* Tens of microseconds to a hundred: more than members differ by in an operation and than the serial part between two
+ * training steps, less than a time slice. */
+#define MOST_SPINS 4000
+
+typedef struct worker {
+  pthread_t thread;
+  rung_team *team;
+  int ith;
+} worker;
 
 struct rung_team {
   int size;
-  int spins; /* at a barrier, before sleeping: 0 where members outnumber processors and some cannot be running */
-  rung_task *task;
+  pid_t process;   /* whose threads the workers are: a forked child has none of them */
+  int present;     /* members of this run */
+  rung_task *task; /* of this run; NULL sends the workers home */
   void *context;
-  _Alignas(RUNG_ALIGNMENT) atomic_int present;     /* members of this run */
-  _Alignas(RUNG_ALIGNMENT) atomic_int arrived;     /* members at the barrier */
-  _Alignas(RUNG_ALIGNMENT) atomic_uint generation; /* barriers completed */
-  atomic_int sleepers;                             /* members that may be asleep until the next generation */
+  watched_number run;                          /* runs published */
+  watched_number gate;                         /* barriers completed */
+  _Alignas(RUNG_ALIGNMENT) atomic_int arrived; /* members at the barrier */
+  worker workers[];                            /* members 1 .. size-1 */
 };
+
+/* Every arrival is a read-modify-write that acquires and releases, so the last one has seen all the others' writes; it
+ * hands them on with the change that the others wait for. Returns the gate's number before that change. A worker that
+ * arrives at the end of a run may no longer look at what the next run writes. */
+static unsigned arrive(rung_team *team) {
+  int present = team->present;
+  unsigned gate = atomic_load_explicit(&team->gate.value, memory_order_relaxed);
+  if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) == present - 1) {
+    atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
+    watched_set(&team->gate, gate + 1);
+  }
+  return gate;
+}
+
+void rung_team_barrier(rung_team *team) {
+  if (team->present == 1) return;
+  watched_wait(&team->gate, arrive(team));
+}
+
+static void *work(void *argument) {
+  const worker *self = argument;
+  rung_team *team = self->team;
+  for (unsigned run = 0;; run++) {
+    watched_wait(&team->run, run);
+    if (team->task == NULL) return NULL;
+    team->task(team->context, self->ith, team->present);
+    arrive(team);
+  }
+}
+
+static void publish(rung_team *team, rung_task *task, void *context) {
+  team->task = task;
+  team->context = context;
+  watched_set(&team->run, atomic_load_explicit(&team->run.value, memory_order_relaxed) + 1);
+}
+
+void rung_team_run(rung_team *team, rung_task *task, void *context) {
+  team->present = team->size == 1 || getpid() != team->process ? 1 : team->size;
+  if (team->present == 1) {
+    task(context, 0, 1);
+    return;
+  }
+  publish(team, task, context);
+  task(context, 0, team->size);
+  rung_team_barrier(team);
+}
+
+static int processors(void) {
+#ifdef __linux__
+  cpu_set_t set; /* those that this process may use */
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+  long online = sysconf(_SC_NPROCESSORS_ONLN);
+  return online < 1 ? 1 : online < LARGEST_TEAM ? (int)online : LARGEST_TEAM;
+}
+
+/* Workers take no signal that is meant for the process: its handlers run where they ran before there was a team. What a
+ * thread brings upon itself stays with it. Returns pthread_create's error. */
+static int start_workers(rung_team *team, int threads) {
+  static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+  sigset_t blocked, before;
+  sigfillset(&blocked);
+  for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) sigdelset(&blocked, own[i]);
+  pthread_sigmask(SIG_SETMASK, &blocked, &before);
+  int error = 0;
+  while (error == 0 && team->size < threads) {
+    worker *next = &team->workers[team->size - 1];
+    *next = (worker){.team = team, .ith = team->size};
+    error = pthread_create(&next->thread, NULL, work, next);
+    if (error == 0) team->size++;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return error;
+}
 
 rung_team *rung_team_new(int threads) {
   if (threads < 0 || threads > LARGEST_TEAM) {
     rung_fail(RUNG_ERROR_ARGUMENT, "threads is %d, wanted 1 .. %d, or 0 for one per processor", threads, LARGEST_TEAM);
     return NULL;
   }
-  int processors = omp_get_num_procs();
-  if (threads == 0) threads = processors < LARGEST_TEAM ? processors : LARGEST_TEAM;
-  rung_team *team = rung_allocate(sizeof *team);
+  int available = processors();
+  int wanted = threads > 0 ? threads : available < LARGEST_TEAM ? available : LARGEST_TEAM;
+  rung_team *team = rung_allocate(sizeof *team + (size_t)(wanted - 1) * sizeof team->workers[0]);
   if (team == NULL) return NULL;
-  team->size = threads;
-  team->spins = threads <= processors ? SPINS : 0;
+  team->size = team->present = 1;
+  team->process = getpid();
+  int spins = wanted <= available ? MOST_SPINS : 0; /* members that outnumber processors cannot all be running */
+  watched_open(&team->run, spins);
+  watched_open(&team->gate, spins);
+  int error = start_workers(team, wanted);
+  if (error != 0 && threads > 0) {
+    rung_fail(RUNG_ERROR_MEMORY, "threads is %d, but the system grants no more than %d: %s", threads, team->size,
+              strerror(error));
+    rung_team_free(team);
+    return NULL;
+  }
   return team;
 }
 
 void rung_team_free(rung_team *team) {
+  if (team == NULL) return;
+  if (getpid() == team->process) { /* in a forked child nobody would come, and who waits there will for ever */
+    publish(team, NULL, NULL);
+    for (int i = 0; i < team->size - 1; i++) pthread_join(team->workers[i].thread, NULL);
+    watched_close(&team->run);
+    watched_close(&team->gate);
+  }
   rung_release(team);
 }
 
 int rung_team_size(const rung_team *team) {
   return team->size;
-}
-
-static void member(rung_team *team, int ith, int nth) {
-  __tsan_acquire(team);
-  atomic_store_explicit(&team->present, nth, memory_order_relaxed); /* the same number by every member */
-  team->task(team->context, ith, nth);
-  __tsan_release(team);
-}
-
-UNSEEN static void fork_and_join(rung_team *team) {
-#pragma omp parallel num_threads(team->size) default(none) firstprivate(team)
-  member(team, omp_get_thread_num(), omp_get_num_threads());
-}
-
-void rung_team_run(rung_team *team, rung_task *task, void *context) {
-  team->task = task;
-  team->context = context;
-  if (team->size == 1) {
-    member(team, 0, 1);
-    return;
-  }
-  __tsan_release(team);
-  fork_and_join(team);
-  __tsan_acquire(team);
-}
-
-static inline void spin_hint(void) {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __asm__ volatile("yield");
-#endif
-}
-
-/* Sleeping rather than spinning on hands the processor to whoever keeps the late member from running: on a machine with
- * other work to do, a barrier that spins costs a time slice each. A sleeper counts itself before it looks at the
- * generation a last time, and the last to arrive sets the generation before it looks for sleepers, so one of the two
- * sees the other. */
-static void sleep_until_past(rung_team *team, unsigned generation) {
-#ifdef __linux__
-  atomic_fetch_add(&team->sleepers, 1);
-  while (atomic_load(&team->generation) == generation)
-    syscall(SYS_futex, &team->generation, FUTEX_WAIT_PRIVATE, generation, NULL, NULL, 0);
-  atomic_fetch_sub(&team->sleepers, 1);
-#else
-  while (atomic_load(&team->generation) == generation) sched_yield();
-#endif
-}
-
-static void wake_all(rung_team *team) {
-#ifdef __linux__
-  if (atomic_load(&team->sleepers) > 0)
-    syscall(SYS_futex, &team->generation, FUTEX_WAKE_PRIVATE, LARGEST_TEAM, NULL, NULL, 0);
-#else
-  (void)team;
-#endif
-}
-
-/* Every arrival is a read-modify-write that acquires and releases, so the last one has seen all the others' writes; it
- * hands them on by releasing the next generation, which everybody else waits for. */
-void rung_team_barrier(rung_team *team) {
-  int present = atomic_load_explicit(&team->present, memory_order_relaxed);
-  if (present == 1) return;
-  unsigned generation = atomic_load_explicit(&team->generation, memory_order_relaxed);
-  if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) == present - 1) {
-    atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
-    atomic_store(&team->generation, generation + 1);
-    wake_all(team);
-    return;
-  }
-  for (int i = 0; i < team->spins; i++) {
-    if (atomic_load_explicit(&team->generation, memory_order_acquire) != generation) return;
-    spin_hint();
-  }
-  sleep_until_past(team, generation);
 }
 
 void rung_slice(int64_t count, int64_t grain, int ith, int nth, int64_t *begin, int64_t *end) {
