@@ -93,8 +93,8 @@ static inline void vf_store_part(float *p, vf v, int64_t count) {
   _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v);
 }
 static inline vf vf_flush(vf x) {
-  const int subnormal = 0x20;
-  return (vf)_mm512_mask_mov_ps((__m512)x, _mm512_fpclass_ps_mask((__m512)x, subnormal), _mm512_setzero_ps());
+  return (vf)_mm512_mask_mov_ps((__m512)x, _mm512_fpclass_ps_mask((__m512)x, 0x20 /* subnormal */),
+                                _mm512_setzero_ps());
 }
 static inline vf vf_max(vf a, vf b) {
   return (vf)_mm512_max_ps((__m512)a, (__m512)b);
