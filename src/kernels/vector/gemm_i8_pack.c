@@ -1,42 +1,37 @@
 /* Weights [n, k] int8 into the panels of gemm_i8.h. */
 #include "gemm_i8_narrow.h"
 
-/* Words of 16 columns of k, from `offset` on, of VW rows; row l's word p goes to to[p * panel_columns + l]. */
-ALWAYS_INLINE void pack_16(int32_t *to, const char *const row[VW], int64_t offset) {
-  for (int64_t p = 0; p < 4 * words_of_4; p += 4) {
-    vi word[4];
-    pack_transpose(word, row, offset + 4 * p);
-    for (int q = 0; q < 4; q++) vi_store(to + (p + q) * panel_columns, word[q]);
+/* The four bytes in each lane of x as one word or, sign-extended, two, the second panel_columns after the first. */
+ALWAYS_INLINE void store_words(int32_t *to, vi x) {
+  if (words_of_4 == 1) {
+    vi_store(to, x);
+    return;
   }
+  const vi low = vi_set(0xffff);
+  vi_store(to, (x << 24 >> 24 & low) | (x << 16 >> 24 << 16));
+  vi_store(to + panel_columns, (x << 8 >> 24 & low) | (x >> 24 << 16));
 }
 
-/* The rows' elements k .. k + count - 1 (count <= 16) as they stand in words, then zeros. */
-ALWAYS_INLINE void widen(word_element (*to)[16], const char *const row[VW], int64_t k, int64_t count) {
-  for (int l = 0; l < VW; l++)
-    for (int64_t p = 0; p < 16; p++) to[l][p] = p < count ? ((const int8_t *)row[l])[k + p] : 0;
+/* The words of 16 columns of k, from `offset` on, of VW rows, row l's in lane l; of them, `fours` times four. */
+ALWAYS_INLINE void pack_16(int32_t *to, const char *const row[VW], int64_t offset, int64_t fours) {
+  vi word[4];
+  pack_transpose(word, row, offset);
+  for (int64_t q = 0; q < fours; q++) store_words(to + q * words_of_4 * panel_columns, word[q]);
 }
 
 /* VW rows of k bytes; those past `last` repeat it. */
 static void pack_vector(int32_t *to, const int8_t *weight, int64_t k, int64_t first, int64_t last) {
-  const char *row[VW], *wide_row[VW];
-  word_element wide[VW][16];
-  for (int l = 0; l < VW; l++) wide_row[l] = (const char *)wide[l];
+  const char *row[VW], *end_row[VW];
   pack_rows(row, weight, k, first, last);
   int64_t p = 0;
-  for (; p + 16 <= k; p += 16, to += 4 * words_of_4 * panel_columns) {
-    if (sizeof(word_element) == 1) {
-      pack_16(to, row, p);
-      continue;
-    }
-    widen(wide, row, p, 16);
-    pack_16(to, wide_row, 0);
-  }
+  for (; p + 16 <= k; p += 16, to += 4 * words_of_4 * panel_columns) pack_16(to, row, p, 4);
   if (p == k) return;
-  int32_t rest[4 * words_of_4 * panel_columns];
-  widen(wide, row, p, k - p);
-  pack_16(rest, wide_row, 0);
-  for (int64_t word = 0; word < words_of(k - p); word++)
-    vi_store(to + word * panel_columns, vi_load(rest + word * panel_columns));
+  char end[VW][16] = {{0}};
+  for (int l = 0; l < VW; l++) {
+    memcpy(end[l], row[l] + p, (size_t)(k - p));
+    end_row[l] = end[l];
+  }
+  pack_16(to, end_row, 0, (k - p + 3) / 4);
 }
 
 #if defined(__AVX512VNNI__)
