@@ -96,8 +96,8 @@ typedef struct rung_replay_options {
   bool training;         /* dropout drops, batch norm uses the batch, observers observe */
   bool backward;         /* then the gradient of the last node, a scalar, to every parameter */
   const rung_node *last; /* stop after this node (no backward); NULL: the whole graph */
-  /* The optimizer. `update` is called on every member of the team after the backward pass, within the same parallel
-   * region. With `take`, the gradients of the parameters for which rung_node_is_taken are given to that, piece by
+  /* The optimizer. `update` is called on every member of the team after the backward pass, within the same run of
+   * the team. With `take`, the gradients of the parameters for which rung_node_is_taken are given to that, piece by
    * piece, as they come, when nothing reads the parameter any more; they are not stored. */
   rung_task *update;
   rung_gradient_take *take;

@@ -68,7 +68,7 @@ typedef struct rung_parameter {
   const char *name;
   rung_shape shape;
   float *value;    /* the FP32 shadow. Writing to it: rung_model_touch afterwards */
-  float *gradient; /* of the last step */
+  float *gradient; /* of the last replay that stored it; a fit without clip_norm does not (rung_node_is_taken) */
   bool trainable;
 } rung_parameter;
 

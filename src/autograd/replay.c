@@ -1,4 +1,4 @@
-/* Replaying: one parallel region in which every member of the team walks the nodes, forward, backward, update. */
+/* Replaying: one run of the team, in which every member of the team walks the nodes, forward, backward, update. */
 #include "graph.h"
 
 static void set_extent(rung_node *node, int64_t count) {

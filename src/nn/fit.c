@@ -1,4 +1,4 @@
-/* Fit: epochs of shuffled steps. A step is one replay, forward, backward and update in one parallel region. */
+/* Fit: epochs of shuffled steps. A step is one replay, forward, backward and update in one run of the team. */
 #include "model.h"
 #include "optimizer.h"
 
