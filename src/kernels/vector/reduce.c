@@ -79,6 +79,7 @@ typedef struct byte_sums {
 
 enum { BYTES = 4 * VW }; /* that are added up at a time */
 typedef int8_t vbytes __attribute__((vector_size(BYTES)));
+typedef uint8_t vubytes __attribute__((vector_size(BYTES))); /* |-128| is 128 */
 
 static inline byte_sums add_bytes(byte_sums sums, const int8_t *q) {
   const vi ones = vi_set(0x01010101);
@@ -86,7 +87,7 @@ static inline byte_sums add_bytes(byte_sums sums, const int8_t *q) {
   memcpy(&x, q, sizeof x);
   vbytes sign = x < 0;
   return (byte_sums){vi_dot_bytes(sums.plain, ones, (vi)x),
-                     vi_dot_bytes(sums.magnitude, (vi)((x ^ sign) - sign), ones)};
+                     vi_dot_bytes(sums.magnitude, (vi)((vubytes)(x ^ sign) - (vubytes)sign), ones)};
 }
 
 #else
