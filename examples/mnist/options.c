@@ -102,7 +102,8 @@ static void take(settings *options, const char *name, const char *value) {
   else if (!strcmp(name, "json"))
     options->json = value;
   else if (!strcmp(name, "backward")) {
-    if (rung_backward_parse(value, &options->scheme.backward) != RUNG_OK) fail("--backward: %s", rung_error());
+    if (rung_backward_parse(value, &options->scheme.backward) != RUNG_OK)
+      fail("--%s", rung_error()); /* "backward '...': expected ..." */
   } else if (rung_observer_parse(value, &options->scheme.observer.kind) != RUNG_OK)
     fail("--observer: %s", rung_error());
 }

@@ -131,8 +131,8 @@ typedef enum rung_backward {
   RUNG_BACKWARD_BF16,
   /* The gradient of the layer's output as int8, one scale a tensor, rounded stochastically with random bits from the
    * graph's seed (eq. 14; Gupta et al., 2015); products in integers (eq. 16), the same bits everywhere. With weight
-   * groups the input's gradient stays in f32. For fine-tuning; training from random weights loses some accuracy by it.
-   */
+   * groups the input's gradient stays in f32. Batch and outputs at most RUNG_IGEMM_K_MAX. Meant for QAT from a trained
+   * FP32 model. */
   RUNG_BACKWARD_INT8,
   RUNG_BACKWARD_COUNT
 } rung_backward;

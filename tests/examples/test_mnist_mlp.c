@@ -32,7 +32,7 @@ static const struct {
     {{"--lr", "inf"}, "--lr 'inf'"},
     {{"--qat-lr", "-1"}, "--qat-lr '-1'"},
     {{"--observer", "oracle"}, "oracle"},
-    {{"--backward", "int9"}, "--backward: backward 'int9': expected f32, bf16 or int8"},
+    {{"--backward", "int9"}, "--backward 'int9': expected f32, bf16 or int8"},
     {{"--backward", ""}, "backward ''"},
     {{"--seed", "-1"}, "--seed '-1'"},
     {{"--threads", "257"}, "--threads '257'"},
