@@ -2,6 +2,9 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 
+# The Debian packages of the libraries that Rung uses when found.
+libraries=(zlib1g-dev libcjson-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev)
+
 # has PACKAGE: is what the Debian package of that name brings there, from wherever it came?
 has() {
   case $1 in
@@ -9,6 +12,9 @@ has() {
     libc6-dev) [[ -f /usr/include/stdio.h ]] ;;
     check) pkg-config --exists check ;;
     zlib1g-dev) pkg-config --exists zlib ;;
+    libcjson-dev) pkg-config --exists libcjson ;;
+    libprotobuf-c-dev) pkg-config --exists libprotobuf-c ;;
+    protobuf-c-compiler) command -v protoc-c ;;
     *) command -v "$1" || [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$1") == installed ]] ;;
   esac >/dev/null 2>&1
 }
