@@ -219,6 +219,7 @@ RUNG_API extern const rung_op rung_op_linear, rung_op_relu, rung_op_relu6, rung_
     rung_op_batch_norm, rung_op_cross_entropy;
 RUNG_API float rung_dropout_probability(const rung_node *dropout);
 RUNG_API float rung_batch_norm_epsilon(const rung_node *batch_norm);
+RUNG_API float rung_batch_norm_momentum(const rung_node *batch_norm);
 
 #ifdef __cplusplus
 }
