@@ -16,8 +16,10 @@ struct rung_program {
   rung_arena *arena;
   int count;
   program_layer *layer;
-  bool real_inputs; /* the model's inputs are f32, quantized before the first layer */
-  int64_t widest;   /* integers an example, of the widest layer but the last */
+  char input_name[64];    /* the model's */
+  rung_shape input_shape; /* of an example: without the batch */
+  bool real_inputs;       /* the model's inputs are f32, quantized before the first layer */
+  int64_t widest;         /* integers an example, of the widest layer but the last */
 };
 
 /* The dataset's inputs as the program takes them: its own where they are integers; else quantized, in memory that
