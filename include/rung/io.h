@@ -42,13 +42,47 @@ typedef struct rung_named_tensor {
   rung_tensor tensor;
 } rung_named_tensor;
 
+/* What a file says about itself beside its tensors. */
+typedef struct rung_metadata {
+  const char *key, *value; /* UTF-8, the key unique in a file */
+} rung_metadata;
+
 /* Writes the tensors in the safetensors format (github.com/huggingface/safetensors), aligned to their elements and
  * without holes. All of `rung_dtype` can be written, of any rank; the scale and zero point of integers have no place in
  * the format and are not written. The file is flushed to the disk and appears at `path`, in place of one that was
  * there, when it is whole; a failure leaves what was there and nothing else.
  * RUNG_ERROR_IO: cannot be written; RUNG_ERROR_ARGUMENT: a name missing, twice, "__metadata__" or not UTF-8, no data;
- * RUNG_ERROR_SHAPE: a shape that is none. */
+ * RUNG_ERROR_SHAPE: a shape that is none; RUNG_ERROR_UNSUPPORTED: this build has no cJSON. */
 RUNG_API rung_status rung_safetensors_write(const char *path, const rung_named_tensor *tensors, int count);
+/* The same with metadata. */
+RUNG_API rung_status rung_safetensors_write_with(const char *path, const rung_named_tensor *tensors, int count,
+                                                 const rung_metadata *metadata, int metadata_count);
+
+/* A file that was read: all of it, in memory. */
+typedef struct rung_safetensors rung_safetensors;
+
+/* Reads a safetensors file and holds it against every rule of the format: the length of the header, its JSON, unique
+ * names, known types, and data that are the tensors one behind the other, from the first byte to the last. NULL with a
+ * message that names the file and the tensor otherwise. Memory is bounded by the size of the file. */
+RUNG_API rung_safetensors *rung_safetensors_open(const char *path);
+RUNG_API void rung_safetensors_free(rung_safetensors *file);
+RUNG_API int rung_safetensors_count(const rung_safetensors *file);
+/* Tensor 0 .. count-1, in the order of the data; borrowed. Integers have scale 1 and zero point 0. A tensor of a type
+ * or shape that Rung lacks (F64, I64, BOOL, an extent of 0 ...) has data NULL, and rung_error() then names it. */
+RUNG_API rung_named_tensor rung_safetensors_tensor(const rung_safetensors *file, int index);
+/* The tensor of that name; NULL (without a message) if there is none; data NULL as above. */
+RUNG_API const rung_tensor *rung_safetensors_find(const rung_safetensors *file, const char *name);
+/* The same of this type and shape; NULL with a message otherwise: RUNG_ERROR_FORMAT or RUNG_ERROR_SHAPE. */
+RUNG_API const rung_tensor *rung_safetensors_expect(const rung_safetensors *file, const char *name, rung_dtype type,
+                                                    const rung_shape *shape);
+/* NULL if the file does not say. */
+RUNG_API const char *rung_safetensors_metadata(const rung_safetensors *file, const char *key);
+
+/* ---- Any file --------------------------------------------------------------------------------------------------- */
+
+/* Writes `size` bytes as the file at `path`, in the same way: flushed to the disk, whole or not at all.
+ * RUNG_ERROR_IO: cannot be written, or what stands there is no regular file. */
+RUNG_API rung_status rung_file_write(const char *path, const void *bytes, size_t size);
 
 /* ---- Datasets --------------------------------------------------------------------------------------------------- */
 
