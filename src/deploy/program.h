@@ -20,6 +20,8 @@ struct rung_program {
   int64_t widest;   /* integers an example, of the widest layer but the last */
 };
 
+/* RUNG_ERROR_ARGUMENT, RUNG_ERROR_SHAPE: the dataset's inputs are not what the program takes. */
+rung_status program_check_inputs(const rung_program *program, const rung_dataset *dataset);
 /* The dataset's inputs as the program takes them: its own where they are integers; else quantized, in memory that
  * *owned then points to (rung_release it). NULL with a message if they do not fit the program. */
 const void *program_inputs(const rung_program *program, const rung_dataset *dataset, void **owned);
