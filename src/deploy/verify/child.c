@@ -13,7 +13,7 @@
 
 extern char **environ;
 
-enum { PATIENCE = 120, NOT_FOUND = 127 }; /* seconds; what a shell's exit code for no such command is */
+enum { PATIENCE = 120 }; /* seconds */
 
 /* ---- Command lines ---------------------------------------------------------------------------------------------- */
 
@@ -44,34 +44,35 @@ void command_split(command *line, const char *words) {
 /* ---- Processes -------------------------------------------------------------------------------------------------- */
 
 /* posix_spawn and no fork: the caller may have threads. */
-static child_start_result spawn(child_process *child, const command *line, const char *errors, int socket) {
+static const char *spawn(child_process *child, const command *line, const char *errors, int socket) {
   posix_spawn_file_actions_t actions;
-  if (line->too_long || line->count == 0 || posix_spawn_file_actions_init(&actions) != 0) return CHILD_NOT_STARTED;
-  int failed = posix_spawn_file_actions_addopen(&actions, 2, errors, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  if (line->too_long || line->count == 0) return line->too_long ? "too long a command" : "no command";
+  if (posix_spawn_file_actions_init(&actions) != 0) return strerror(errno);
+  int failed = 0;
   for (int to = 0; to < 2 && !failed; to++)
     failed = socket >= 0 ? posix_spawn_file_actions_adddup2(&actions, socket, to)
                          : posix_spawn_file_actions_addopen(&actions, to, "/dev/null", to ? O_WRONLY : O_RDONLY, 0);
+  if (!failed) failed = posix_spawn_file_actions_addopen(&actions, 2, errors, O_WRONLY | O_CREAT | O_TRUNC, 0600);
   if (!failed) failed = posix_spawnp(&child->pid, line->word[0], &actions, NULL, line->word, environ);
   posix_spawn_file_actions_destroy(&actions);
-  if (!failed) return CHILD_STARTED;
-  return failed == ENOENT || failed == EACCES || failed == ENOTDIR ? CHILD_NOT_FOUND : CHILD_NOT_STARTED;
+  return failed ? strerror(failed) : NULL;
 }
 
 /* A socket for both directions: unlike a pipe it can be told not to raise SIGPIPE, and how long to wait. */
-child_start_result child_start(child_process *child, const command *line, const char *errors) {
+const char *child_start(child_process *child, const command *line, const char *errors) {
   const struct timeval patience = {.tv_sec = PATIENCE};
   int ends[2];
   *child = (child_process){.socket = -1};
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return CHILD_NOT_STARTED;
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return strerror(errno);
   setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-  child_start_result result = spawn(child, line, errors, ends[1]);
+  const char *problem = spawn(child, line, errors, ends[1]);
   close(ends[1]);
   child->socket = ends[0];
-  if (result == CHILD_STARTED) return result;
+  if (!problem) return NULL;
   close(ends[0]);
   child->socket = -1;
-  return result;
+  return problem;
 }
 
 bool child_send(const child_process *child, const void *bytes, size_t size) {
@@ -97,7 +98,7 @@ bool child_receive(const child_process *child, void *bytes, size_t size) {
 static int wait_for(pid_t pid) {
   int status = 0;
   while (waitpid(pid, &status, 0) < 0)
-    if (errno != EINTR) return NOT_FOUND;
+    if (errno != EINTR) return 127;
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -109,12 +110,11 @@ int child_end(child_process *child, bool kill_it) {
   return wait_for(child->pid);
 }
 
-child_start_result child_run(const command *line, const char *errors, int *exit_code) {
+const char *child_run(const command *line, const char *errors, int *exit_code) {
   child_process child = {.socket = -1};
-  child_start_result result = spawn(&child, line, errors, -1);
-  if (result != CHILD_STARTED) return result;
-  *exit_code = wait_for(child.pid);
-  return *exit_code == NOT_FOUND ? CHILD_NOT_FOUND : CHILD_STARTED;
+  const char *problem = spawn(&child, line, errors, -1);
+  if (!problem) *exit_code = wait_for(child.pid);
+  return problem;
 }
 
 const char *file_line(const char *path, bool last, char *line, size_t size) {

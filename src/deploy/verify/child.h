@@ -25,18 +25,16 @@ typedef struct child_process {
   int socket; /* its standard input and output; -1 */
 } child_process;
 
-typedef enum child_start_result { CHILD_STARTED, CHILD_NOT_FOUND, CHILD_NOT_STARTED } child_start_result;
-
-/* What it writes to its standard error goes to the file `errors`. NOT_FOUND: there is no such program. */
-child_start_result child_start(child_process *child, const command *line, const char *errors);
+/* What it writes to its standard error goes to the file `errors`. NULL, or why it cannot be started. */
+const char *child_start(child_process *child, const command *line, const char *errors);
 /* False where the child has ended, or says nothing for two minutes. */
 bool child_send(const child_process *child, const void *bytes, size_t size);
 bool child_receive(const child_process *child, void *bytes, size_t size);
 /* Waits for its end, which closing its input asks for, or which `kill` makes. The exit code; 128 and more: a signal. */
 int child_end(child_process *child, bool kill_it);
 
-/* Runs a command to its end. */
-child_start_result child_run(const command *line, const char *errors, int *exit_code);
+/* Runs a command to its end; the same. */
+const char *child_run(const command *line, const char *errors, int *exit_code);
 
 /* The first or the last line of a file that is not blank, in `line`; "" if there is none. */
 const char *file_line(const char *path, bool last, char *line, size_t size);

@@ -9,6 +9,10 @@ static bool is_execution(rung_execution execution) {
   return (int)execution >= 0 && execution < RUNG_EXECUTION_COUNT;
 }
 
+static bool ran(const rung_verification *verification, rung_execution execution) {
+  return is_execution(execution) && verification->execution[execution].outcome == RUNG_OUTCOME_RAN;
+}
+
 void rung_verification_free(rung_verification *verification) {
   if (verification) rung_arena_free(verification->arena);
 }
@@ -25,6 +29,8 @@ const char *rung_verification_layer(const rung_verification *verification, int l
 rung_execution_summary rung_verification_summary(const rung_verification *verification, rung_execution execution) {
   if (!is_execution(execution)) return nothing;
   const execution_result *result = &verification->execution[execution];
+  if (result->outcome != RUNG_OUTCOME_RAN)
+    return (rung_execution_summary){.outcome = result->outcome, .reason = result->reason, .correct = -1};
   rung_execution_summary summary = {.outcome = result->outcome,
                                     .reason = result->reason,
                                     .agree = result->agree,
@@ -38,7 +44,7 @@ rung_execution_summary rung_verification_summary(const rung_verification *verifi
 }
 
 rung_layer_agreement rung_verification_at(const rung_verification *verification, rung_execution execution, int layer) {
-  if (!is_execution(execution) || layer < 0 || layer >= verification->layers)
+  if (!ran(verification, execution) || layer < 0 || layer >= verification->layers)
     return (rung_layer_agreement){.sqnr = NAN};
   const execution_result *result = &verification->execution[execution];
   rung_layer_agreement agreement = result->layer[layer];
@@ -51,7 +57,7 @@ rung_layer_agreement rung_verification_at(const rung_verification *verification,
 
 bool rung_verification_first(const rung_verification *verification, rung_execution a, rung_execution b,
                              rung_difference *difference) {
-  if (!is_execution(a) || !is_execution(b)) return false;
+  if (!ran(verification, a) || !ran(verification, b)) return false;
   const rung_execution low = a < b ? a : b, high = a < b ? b : a;
   if (!verification->found[low][high]) return false;
   *difference = verification->first[low][high];

@@ -1,6 +1,7 @@
 /* Running one model in all the ways there are, in step: each execution computes the same block of examples, then the
  * block is counted. */
 #include "verify.h"
+#include "child.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -40,6 +41,10 @@ rung_status execution_give_up(verify_execution *execution, rung_outcome outcome,
   va_end(arguments);
   execution->result->outcome = outcome;
   return RUNG_OK;
+}
+
+rung_status verify_folder(verify_run *run) {
+  return run->folder ? RUNG_OK : folder_make(run->arena, &run->folder);
 }
 
 /* ---- Onto the grid ---------------------------------------------------------------------------------------------- */
@@ -173,6 +178,7 @@ static rung_status run_all(verify_run *run) {
     status = run_block(run);
   }
   close_executions(run);
+  folder_remove(run->folder);
   return status;
 }
 

@@ -69,6 +69,7 @@ struct verify_run {
   const rung_program *program;
   rung_verify_options options;
   rung_arena *arena;
+  const char *folder; /* of what compiler and Python read and write; NULL until verify_folder */
   rung_verification *result;
   int64_t block, first, count; /* examples at most, and those of the present block */
   void *bytes;                 /* where real inputs are quantized to */
@@ -94,6 +95,9 @@ extern const execution_kind execution_float, execution_simulated, execution_eval
 /* The execution is over, for a reason of its own. Returns RUNG_OK: the others go on. */
 rung_status execution_give_up(verify_execution *execution, rung_outcome outcome, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Makes run->folder if there is none yet. */
+rung_status verify_folder(verify_run *run);
 
 /* Integers of `type` and reals [n] -> the layer's grid. */
 void verify_widen(int32_t *q, rung_dtype type, const void *from, int64_t n);
