@@ -145,7 +145,8 @@ RUNG_API rung_layer_agreement rung_verification_at(const rung_verification *veri
                                                    int layer);
 
 /* The first value that two executions do not have in common: of the lowest example, there of the lowest layer, there
- * of the lowest index. All that the layer read was therefore the same in both, on its grid. */
+ * of the lowest index. All that the layer read was therefore the same in both, on its grid. The logits of FP32, the
+ * simulation and ONNX Runtime are no integers and left out. */
 typedef struct rung_difference {
   int64_t example;
   int layer;

@@ -61,14 +61,14 @@ static void write_head(FILE *to, const rung_verification *verification, const ch
 }
 
 static void write_layers(FILE *to, const rung_verification *verification) {
-  write_head(to, verification, "differ (steps)", 18);
+  write_head(to, verification, "differ (steps)", 15);
   for (int i = 0; i < verification->layers; i++) {
     fprintf(to, "%-16s", verification->name[i]);
     for (rung_execution e = 0; e < RUNG_EXECUTION_COUNT; e++) {
       const rung_layer_agreement at = rung_verification_at(verification, e, i);
       char text[64];
       snprintf(text, sizeof text, at.differ ? "%" PRId64 " (%" PRId64 ")" : "%" PRId64, at.differ, at.largest);
-      if (ran(verification, e)) fprintf(to, " %18s", text);
+      if (ran(verification, e)) fprintf(to, " %15s", text);
     }
     fputc('\n', to);
   }
