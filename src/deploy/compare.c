@@ -40,7 +40,7 @@ rung_status rung_program_evaluate(const rung_program *program, const rung_datase
   void *owned;
   const void *input = program_inputs(program, dataset, &owned);
   if (!input) return rung_error_status();
-  int64_t out = program->layer[program->count - 1].integers.out, correct = 0;
+  int64_t out = program->buffer[program->count].count, correct = 0;
   int32_t *logits = rung_allocate((size_t)(dataset->count * out) * sizeof *logits);
   status = logits ? rung_run(program, input, logits, dataset->count) : RUNG_ERROR_MEMORY;
   for (int64_t i = 0; i < dataset->count && status == RUNG_OK; i++) {

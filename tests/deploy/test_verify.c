@@ -111,7 +111,7 @@ static uint8_t *first_layer_of(const rung_program *program, const rung_dataset *
 /* What the first layer's accumulator is for a picture, the multiplier and so on, by plain loops over the layer's own
  * numbers. */
 static void expect_by_hand(const rung_program *program, const rung_dataset *data, const rung_difference *first) {
-  const rung_integer_layer *layer = &program->layer[0].integers;
+  const rung_integer_layer *layer = &program->layer[0].instruction.integers;
   const uint8_t *pixel = (const uint8_t *)data->inputs.data + first->example * 784;
   int64_t accumulator = layer->bias[first->index];
   for (int k = 0; k < 784; k++) accumulator += (int64_t)pixel[k] * layer->weight[first->index * 784 + k];
@@ -131,7 +131,7 @@ START_TEST(the_first_difference_is_named) {
   rung_program *program = freeze(model);
   uint8_t *good = first_layer_of(program, data.test);
   program_layer *layer = &program->layer[0];
-  int8_t *weight = (int8_t *)(uintptr_t)layer->integers.weight;
+  int8_t *weight = (int8_t *)(uintptr_t)layer->instruction.integers.weight;
   for (int j = 5; j < 8; j++) weight[j * 784 + 14 * 28 + 14] ^= 0x40; /* the middle of the picture */
   rung_qgemm_pack(&layer->product, weight, 0, HIDDEN);
   uint8_t *bad = first_layer_of(program, data.test);
@@ -179,7 +179,7 @@ START_TEST(a_logit_that_differs_is_named) {
   pictures data = pictures_load(200, 150);
   rung_model *model = calibrated(NETWORK_RELU, data.train, _i ? &schemes[3] : &schemes[0]);
   rung_program *program = freeze(model);
-  const rung_integer_layer *last = &program->layer[1].integers;
+  const rung_integer_layer *last = &program->layer[1].instruction.integers;
   int32_t *good = logits_of(program, data.test, 1);
   ((int32_t *)(uintptr_t)last->bias)[3 * last->groups] += 100;
   int32_t *bad = logits_of(program, data.test, 1);
@@ -257,8 +257,9 @@ START_TEST(numbers_of_the_float_network) {
   ck_assert(rung_verification_first(verification, RUNG_EXECUTION_FLOAT, RUNG_EXECUTION_PROGRAM, &first));
   ck_assert_int_eq(first.layer, 0);
   const double on_grid = floor(first.before[0] + 0.5);
-  ck_assert_double_eq(fmin(fmax(on_grid, program->layer[0].integers.qmin), program->layer[0].integers.qmax),
-                      first.value[0]);
+  ck_assert_double_eq(
+      fmin(fmax(on_grid, program->layer[0].instruction.integers.qmin), program->layer[0].instruction.integers.qmax),
+      first.value[0]);
   ck_assert(isnan(first.before[1]));
   expect_by_hand(program, data.test, &first);
   free(logits);
@@ -356,7 +357,7 @@ START_TEST(the_report_says_so) {
   pictures data = pictures_load(300, 100);
   rung_model *model = calibrated(NETWORK_RELU, data.train, &schemes[0]);
   rung_program *program = freeze(model);
-  ((int32_t *)(uintptr_t)program->layer[0].integers.bias)[7] += 5000;
+  ((int32_t *)(uintptr_t)program->layer[0].instruction.integers.bias)[7] += 5000;
   for (int broken = 0; broken < 2; broken++) {
     rung_verification *verification = verify(
         model, data.test, &(rung_verify_options){.program = broken ? program : NULL, .executions = WITHOUT_PEERS});

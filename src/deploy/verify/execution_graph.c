@@ -17,9 +17,9 @@ typedef struct graph_state {
 /* Whether `node` is the linear layer that was frozen so. */
 static bool is_layer(const rung_node *node, const program_layer *frozen) {
   const rung_node *weight = node->input[1];
-  const rung_shape shape = RUNG_SHAPE(frozen->integers.out, frozen->integers.in);
-  return weight && rung_node_is_parameter(weight) && strcmp(weight->name, frozen->name) == 0 &&
-         rung_shape_equal(&weight->value.shape, &shape) && node->value.type == frozen->integers.output_type;
+  const rung_shape shape = RUNG_SHAPE(frozen->instruction.integers.out, frozen->instruction.integers.in);
+  return weight && rung_node_is_parameter(weight) && strcmp(weight->name, frozen->parameter) == 0 &&
+         rung_shape_equal(&weight->value.shape, &shape) && node->value.type == frozen->instruction.integers.output_type;
 }
 
 /* The integer graph's node that the program's layer was frozen from, if the model still has such a one. */
@@ -28,7 +28,7 @@ static const rung_node *integer_node(const verify_run *run, int layer) {
   for (int i = 0; i < rung_graph_node_count(graph); i++)
     if (is_layer(rung_graph_node(graph, i), &run->program->layer[layer])) return rung_graph_node(graph, i);
   rung_fail(RUNG_ERROR_ARGUMENT, "verify: the model has no layer '%s' as it was frozen",
-            run->program->layer[layer].name);
+            run->program->layer[layer].parameter);
   return NULL;
 }
 

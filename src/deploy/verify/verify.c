@@ -91,11 +91,7 @@ static rung_status plan_result(verify_run *run) {
   result->signal = rung_arena_array(result->arena, layers, sizeof *result->signal);
   if (!result->name || !result->signal) return RUNG_ERROR_MEMORY;
   for (int i = 0; i < result->layers; i++) {
-    char name[sizeof run->program->layer[i].name];
-    snprintf(name, sizeof name, "%s", run->program->layer[i].name);
-    char *dot = strrchr(name, '.'); /* of "fc1.weight" */
-    if (dot) *dot = 0;
-    result->name[i] = rung_arena_string(result->arena, name);
+    result->name[i] = rung_arena_string(result->arena, run->program->layer[i].name);
     if (!result->name[i]) return RUNG_ERROR_MEMORY;
   }
   for (int e = 0; e < RUNG_EXECUTION_COUNT; e++) {

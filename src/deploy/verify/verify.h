@@ -79,7 +79,7 @@ struct verify_run {
 };
 
 static inline const rung_integer_layer *verify_layer(const verify_run *run, int layer) {
-  return &run->program->layer[layer].integers;
+  return &run->program->layer[layer].instruction.integers;
 }
 static inline bool verify_is_logits(const verify_run *run, int layer) {
   return layer == run->program->count - 1;
