@@ -236,6 +236,26 @@ typedef struct rung_agreement {
 RUNG_API rung_status rung_program_compare(const rung_program *program, rung_model *model, const rung_dataset *dataset,
                                           rung_agreement *agreement);
 
+/* ---- ONNX (docs/onnx.md) ---------------------------------------------------------------------------------------- */
+
+typedef struct rung_onnx_options {
+  int opset;  /* the version of ONNX's operators: 13 or 21; 0: 13 where that is enough. Weights of 4 bits and less are
+                 INT4 in 21 and INT8 in 13; weights with a scale a group need 21 */
+  bool trace; /* the integers that each layer but the last puts out are outputs of the file too, named after it */
+} rung_onnx_options;
+
+/* Writes the program in QDQ form: input [batch, ...] f32, under the model's name for it; output "logits" [batch,
+ * outputs] f32. Weights are INT8 per channel (or see above), biases INT32 at scale s_x s_w, activations UINT8, or INT8
+ * where the scheme is signed. Appears whole or not at all. `options` may be NULL. RUNG_ERROR_UNSUPPORTED: this build
+ * has no ONNX, or opset 13 and groups; RUNG_ERROR_ARGUMENT: another opset, two values of one name; RUNG_ERROR_IO. */
+RUNG_API rung_status rung_program_export_onnx(const rung_program *program, const char *path,
+                                              const rung_onnx_options *options);
+/* Writes the float network, without loss and dropout, whatever form the model is in: the model's inputs [batch, ...]
+ * f32, output "logits" [batch, ...] f32; opset 13, or 20 where there is a gelu. RUNG_ERROR_UNSUPPORTED: this build has
+ * no ONNX, or an operation has no counterpart (the message names it); RUNG_ERROR_NUMERIC: a parameter is not finite;
+ * RUNG_ERROR_ARGUMENT: two values of one name; RUNG_ERROR_IO. */
+RUNG_API rung_status rung_model_export_onnx(const rung_model *model, const char *path);
+
 #ifdef __cplusplus
 }
 #endif

@@ -34,6 +34,12 @@ typedef struct rung_named_tensor {
  * RUNG_ERROR_SHAPE: a shape that is none. */
 RUNG_API rung_status rung_safetensors_write(const char *path, const rung_named_tensor *tensors, int count);
 
+/* ---- Any file --------------------------------------------------------------------------------------------------- */
+
+/* Writes `size` bytes as the file at `path`, in the same way: flushed to the disk, whole or not at all.
+ * RUNG_ERROR_IO: cannot be written, or what stands there is no regular file. */
+RUNG_API rung_status rung_file_write(const char *path, const void *bytes, size_t size);
+
 /* ---- Datasets --------------------------------------------------------------------------------------------------- */
 
 /* Examples and what they should give. Public to read; made by the functions below. */

@@ -40,6 +40,12 @@ static rung_status check_end(rung_graph *graph, const rung_node *logits) {
   return RUNG_OK;
 }
 
+static void note_input(rung_program *program, const rung_node *input) {
+  snprintf(program->input_name, sizeof program->input_name, "%s", input->name);
+  program->input_shape.rank = input->value.shape.rank - 1;
+  for (int i = 0; i < program->input_shape.rank; i++) program->input_shape.extent[i] = input->value.shape.extent[i + 1];
+}
+
 /* The graph's nodes in order, all of which must pass integers on from the input; the logits end it. */
 static rung_status freeze_nodes(rung_program *program, rung_graph *graph) {
   const rung_node *at = NULL; /* what the next operation must read */
@@ -47,7 +53,9 @@ static rung_status freeze_nodes(rung_program *program, rung_graph *graph) {
     const rung_node *node = rung_graph_node(graph, i);
     if (rung_node_is_parameter(node)) continue;
     if (rung_node_is_input(node)) {
-      if (!at) at = node;
+      if (at) continue;
+      note_input(program, node);
+      at = node;
       continue;
     }
     if (node->input[0] == at && rung_node_is_input(at) && rung_node_is_quantize(node)) {

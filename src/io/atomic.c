@@ -1,4 +1,6 @@
 /* Files that appear whole or not at all. */
+#include <rung/io.h>
+
 #include "atomic.h"
 
 #include <errno.h>
@@ -72,4 +74,10 @@ rung_status rung_atomic_close(rung_atomic_file *file, rung_status status) {
   }
   rung_release(file->temporary);
   return status;
+}
+
+rung_status rung_file_write(const char *path, const void *bytes, size_t size) {
+  rung_atomic_file file;
+  rung_status status = rung_atomic_open(&file, path);
+  return status == RUNG_OK ? rung_atomic_close(&file, rung_atomic_write(&file, bytes, size)) : status;
 }
