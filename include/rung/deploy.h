@@ -299,6 +299,31 @@ RUNG_API rung_status rung_program_export_onnx(const rung_program *program, const
  * RUNG_ERROR_ARGUMENT: two values of one name; RUNG_ERROR_IO. */
 RUNG_API rung_status rung_model_export_onnx(const rung_model *model, const char *path);
 
+/* The loss that an imported model gets at its end; a file has none. */
+typedef enum rung_onnx_loss {
+  RUNG_ONNX_CROSS_ENTROPY = 0, /* of a classifier: a softmax at the file's end is in the loss, and left out */
+  RUNG_ONNX_SQUARED_ERROR,     /* of a regression */
+  RUNG_ONNX_SQUARED_HINGE
+} rung_onnx_loss;
+
+typedef struct rung_onnx_import_options {
+  rung_model_options model;
+  rung_onnx_loss loss;
+} rung_onnx_import_options;
+
+/* A model from an ONNX file (github.com/onnx/onnx), operator set 9 or newer: a network of Gemm, MatMul, Add, Relu, Clip
+ * (0..6, or 0 and up), Sigmoid, Tanh, Gelu, BatchNormalization, Dropout, Flatten, Reshape and, at its end, Softmax, as
+ * PyTorch's exporters write them, in evaluation mode; one input [batch, ...] and one output [batch, scores]. Weights of
+ * float, double, float16 and bfloat16 become f32 parameters, with the file's names where these are PyTorch's
+ * ("fc1.weight"). Ready to be evaluated, trained and quantized.
+ * A quantized file (QuantizeLinear and DequantizeLinear on all activations and weights, these symmetric) gives a
+ * calibrated model in integer form, with the file's scales, zero points and integers.
+ * NULL with a message. RUNG_ERROR_UNSUPPORTED: what Rung has no layer for, named: "model.onnx: node '/conv1/Conv'
+ * (Conv): no such layer in Rung"; or the build has no ONNX. RUNG_ERROR_FORMAT, RUNG_ERROR_SHAPE: a file that is damaged
+ * or contradicts itself. RUNG_ERROR_IO: it cannot be read. Memory is bounded by the file's size. */
+RUNG_API rung_model *rung_model_import_onnx(const char *path, const rung_model_options *options);
+RUNG_API rung_model *rung_model_import_onnx_with(const char *path, const rung_onnx_import_options *options);
+
 #ifdef __cplusplus
 }
 #endif
