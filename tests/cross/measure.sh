@@ -17,7 +17,7 @@ run() {
 # build PROGRAM CODE FLAG...: also PROGRAM.o, of digits.c alone.
 build() {
   compile "$2" "$1" "${@:3}" "$here/cortex_m/measure.c" "${port[@]}"
-  "${compiler[@]}" -std=c99 "${@:3}" -c "$2/digits.c" -o "$1.o"
+  "${compiler[@]}" -std=c99 -I"$2" "${@:3}" -c "$2/digits.c" -o "$1.o"
 }
 
 # bytes_of SECTION FILE: of all sections whose names begin so.
