@@ -28,16 +28,24 @@ for_each() {
   return "$status"
 }
 
+# report WHAT FOLDER COMMAND...: what it says in FOLDER, and its exit status.
+report() {
+  local said status=0
+  said=$(cd "$2" && "${@:3}" 2>&1) || status=$?
+  echo "$1: $said"
+  return "$status"
+}
+
 run_pictures() {
   compile "models/$1/$2" "$3" "${@:4}" "$here/check.c" "${port[@]}" || return
-  echo "$1, $2: $(cd "models/$1" && "${start[@]}" "$3" 2>&1)"
+  report "$1, $2" "models/$1" "${start[@]}" "$3"
 }
 
 run_self_test() {
   local test=models/$1/$2/digits_test.c
   [[ -f $test ]] || return 0
   compile "models/$1/$2" "$3" "${@:4}" "$test" || return
-  echo "$1, $2: $("${start[@]}" "$3")"
+  report "$1, $2" . "${start[@]}" "$3"
 }
 
 pictures() { for_each run_pictures "$@"; }
