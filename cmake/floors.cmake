@@ -56,7 +56,7 @@ endforeach()
 
 if(RUNG_HAVE_ONNX)
   target_link_libraries(rung_deploy PRIVATE rung_onnx)
-  target_compile_definitions(rung_deploy PRIVATE RUNG_HAVE_ONNX)
+  target_compile_definitions(rung_deploy PRIVATE RUNG_HAVE_ONNX RUNG_VERSION="${PROJECT_VERSION}")
   list(APPEND rung_objects rung_onnx)
 endif()
 

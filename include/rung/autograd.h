@@ -214,11 +214,15 @@ RUNG_API rung_matrix rung_tensor_matrix(const rung_tensor *tensor, bool transpos
 RUNG_API int rung_op_count(void);
 RUNG_API const rung_op *rung_op_at(int index);
 
-/* Those that have a form in integers, told apart by node->op == &rung_op_linear, and what they were recorded with. */
-RUNG_API extern const rung_op rung_op_linear, rung_op_relu, rung_op_relu6, rung_op_reshape, rung_op_dropout,
-    rung_op_batch_norm, rung_op_cross_entropy;
+/* What a reader of graphs tells operations apart by, as in node->op == &rung_op_linear, and what some were recorded
+ * with.
+ */
+RUNG_API extern const rung_op rung_op_linear, rung_op_matmul, rung_op_add, rung_op_multiply, rung_op_relu,
+    rung_op_relu6, rung_op_sigmoid, rung_op_tanh, rung_op_gelu, rung_op_reshape, rung_op_dropout, rung_op_batch_norm,
+    rung_op_sum, rung_op_mean, rung_op_cross_entropy, rung_op_squared_error, rung_op_squared_hinge;
 RUNG_API float rung_dropout_probability(const rung_node *dropout);
 RUNG_API float rung_batch_norm_epsilon(const rung_node *batch_norm);
+RUNG_API float rung_batch_norm_momentum(const rung_node *batch_norm);
 
 #ifdef __cplusplus
 }

@@ -38,9 +38,57 @@ RUNG_API rung_program_info rung_program_describe(const rung_program *program);
  * outside the integer program. RUNG_ERROR_NUMERIC, with q in part written, if x holds a NaN. */
 RUNG_API rung_status rung_program_quantize(const rung_program *program, const float *x, void *q, int64_t count);
 
-/* The largest magnitude that layer `index`'s accumulator can reach on any input, and the bits that a two's complement
- * integer needs to hold it. */
+/* ---- A program as data (docs/integer-program.md) ----------------------------------------------------------------- */
+
+typedef enum rung_instruction_kind {
+  RUNG_INSTRUCTION_LINEAR = 0, /* integer product with bias, requantize and clamp: eq. 8, 9 and 11 */
+  RUNG_INSTRUCTION_KIND_COUNT
+} rung_instruction_kind;
+
+RUNG_API const char *rung_instruction_name(rung_instruction_kind kind); /* "linear" */
+
+/* One step of a program. Borrowed from it, with its arrays. */
+typedef struct rung_instruction {
+  const char *name; /* the layer's: "fc1"; unique in a program */
+  rung_instruction_kind kind;
+  int input, output; /* buffers */
+  rung_integer_layer integers;
+  int64_t bound; /* the largest magnitude that an accumulator can reach on any input ... */
+  int bits;      /* ... and the bits that a two's complement integer needs to hold it: 1 .. 32 */
+  int64_t macs;  /* multiply-accumulates an example */
+} rung_instruction;
+
+typedef enum rung_place {
+  RUNG_PLACE_INPUT = 0, /* the caller's input */
+  RUNG_PLACE_SCRATCH,
+  RUNG_PLACE_LOGITS /* the caller's logits */
+} rung_place;
+
+/* What instructions read and write: `count` integers q an example, that stand for scale * (q - zero_point). */
+typedef struct rung_buffer {
+  rung_place place;
+  rung_dtype type; /* U8 or I8; I32 for logits */
+  int64_t count;
+  float scale;
+  int32_t zero_point;
+  int32_t qmin, qmax; /* what q can be */
+  int first, last;    /* alive from the instruction that writes it (-1: the caller) to the last that reads it (count of
+                         instructions: the caller) */
+  int64_t offset;     /* in SCRATCH: bytes an example, a multiple of 4. Buffers that are never alive together share */
+} rung_buffer;
+
+/* Instructions run in order, 0 .. count-1. NULL with a message where `index` is none. */
+RUNG_API int rung_program_count(const rung_program *program);
+RUNG_API const rung_instruction *rung_program_instruction(const rung_program *program, int index);
+RUNG_API int rung_program_buffer_count(const rung_program *program);
+RUNG_API const rung_buffer *rung_program_buffer(const rung_program *program, int index);
+/* Whether the model that was frozen took f32 inputs, quantized by rung_program_quantize. */
+RUNG_API bool rung_program_takes_reals(const rung_program *program);
+
+/* The bound and bits of instruction `index`. */
 RUNG_API rung_status rung_program_bound(const rung_program *program, int index, int64_t *magnitude, int *bits);
+
+/* ---- Running ---------------------------------------------------------------------------------------------------- */
 
 /* Bytes of scratch that rung_program_run needs for `count` examples at a time. */
 RUNG_API size_t rung_program_scratch(const rung_program *program, int64_t count);
@@ -74,6 +122,26 @@ typedef struct rung_agreement {
 /* Leaves the model in the form it was in. */
 RUNG_API rung_status rung_program_compare(const rung_program *program, rung_model *model, const rung_dataset *dataset,
                                           rung_agreement *agreement);
+
+/* ---- ONNX (docs/onnx.md) ---------------------------------------------------------------------------------------- */
+
+typedef struct rung_onnx_options {
+  int opset;  /* the version of ONNX's operators: 13 or 21; 0: 13 where that is enough. Weights of 4 bits and less are
+                 INT4 in 21 and INT8 in 13; weights with a scale a group need 21 */
+  bool trace; /* the integers that each layer but the last puts out are outputs of the file too, named after it */
+} rung_onnx_options;
+
+/* Writes the program in QDQ form: input [batch, ...] f32, under the model's name for it; output "logits" [batch,
+ * outputs] f32. Weights are INT8 per channel (or see above), biases INT32 at scale s_x s_w, activations UINT8, or INT8
+ * where the scheme is signed. Appears whole or not at all. `options` may be NULL. RUNG_ERROR_UNSUPPORTED: this build
+ * has no ONNX, or opset 13 and groups; RUNG_ERROR_ARGUMENT: another opset, two values of one name; RUNG_ERROR_IO. */
+RUNG_API rung_status rung_program_export_onnx(const rung_program *program, const char *path,
+                                              const rung_onnx_options *options);
+/* Writes the float network, without loss and dropout, whatever form the model is in: the model's inputs [batch, ...]
+ * f32, output "logits" [batch, ...] f32; opset 13, or 20 where there is a gelu. RUNG_ERROR_UNSUPPORTED: this build has
+ * no ONNX, or an operation has no counterpart (the message names it); RUNG_ERROR_NUMERIC: a parameter is not finite;
+ * RUNG_ERROR_ARGUMENT: two values of one name; RUNG_ERROR_IO. */
+RUNG_API rung_status rung_model_export_onnx(const rung_model *model, const char *path);
 
 #ifdef __cplusplus
 }

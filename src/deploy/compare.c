@@ -47,7 +47,8 @@ static void compare_layer(void *context, int index, rung_dtype type, const void 
   if (at->form == RUNG_FORM_INTEGER)
     compare_integers(at->agreement, type, output, node->value.data, count * out);
   else if (type != RUNG_I32)
-    compare_simulated(at->agreement, &at->program->layer[index].integers, output, node->value.data, count * out);
+    compare_simulated(at->agreement, &at->program->layer[index].instruction.integers, output, node->value.data,
+                      count * out);
 }
 
 /* The last node of the float graph for which the layer stands is the one whose simulation is on its grid. */
@@ -66,12 +67,13 @@ static const rung_node *simulated_node(const rung_model *model, const rung_node 
 /* The model's layer that was frozen as layer `index`, where the model still has such a one. */
 static const rung_node *model_layer(const comparison *at, int index) {
   const program_layer *layer = &at->program->layer[index];
+  const rung_integer_layer *integers = &layer->instruction.integers;
   rung_graph *graph = rung_quantization_graph(rung_model_quantization(at->model), RUNG_ARITHMETIC_INTEGER);
   const rung_node *node = rung_graph_node(graph, layer->node);
-  bool same = node && node->input[1] && strcmp(node->input[1]->name, layer->name) == 0 &&
-              node->value.type == layer->integers.output_type && node->value.shape.rank == 2 &&
-              node->value.shape.extent[1] == layer->integers.out;
-  if (!same) rung_fail(RUNG_ERROR_ARGUMENT, "compare: the model has no layer '%s' as it was frozen", layer->name);
+  bool same = node && node->input[1] && strcmp(node->input[1]->name, layer->parameter) == 0 &&
+              node->value.type == integers->output_type && node->value.shape.rank == 2 &&
+              node->value.shape.extent[1] == integers->out;
+  if (!same) rung_fail(RUNG_ERROR_ARGUMENT, "compare: the model has no layer '%s' as it was frozen", layer->parameter);
   return same ? node : NULL;
 }
 
@@ -85,7 +87,7 @@ static rung_status compare_form(comparison *at, const rung_dataset *dataset, int
     if (!node) return RUNG_ERROR_ARGUMENT;
     at->node[i] = at->form == RUNG_FORM_INTEGER ? node : simulated_node(at->model, node);
   }
-  int64_t batch = rung_graph_batch(graph), inputs = at->program->layer[0].integers.in;
+  int64_t batch = rung_graph_batch(graph), inputs = at->program->buffer[0].count;
   for (int64_t first = 0; first < dataset->count; first += batch) {
     int64_t count = dataset->count - first < batch ? dataset->count - first : batch;
     status = rung_graph_replay(graph, &(rung_replay_options){.count = count, .first = first});
@@ -108,7 +110,7 @@ rung_status rung_program_compare(const rung_program *program, rung_model *model,
   rung_status status = check_given("compare", program, dataset);
   if (status == RUNG_OK) status = rung_model_status(model);
   if (status != RUNG_OK) return status;
-  int64_t batch = rung_graph_batch(rung_model_graph(model)), out = program->layer[program->count - 1].integers.out;
+  int64_t batch = rung_graph_batch(rung_model_graph(model)), out = program->buffer[program->count].count;
   rung_arena *arena = rung_arena_new();
   if (!arena) return RUNG_ERROR_MEMORY;
   comparison at = {.program = program, .model = model, .agreement = agreement};
@@ -137,7 +139,7 @@ rung_status rung_program_evaluate(const rung_program *program, const rung_datase
   void *owned;
   const void *input = program_inputs(program, dataset, &owned);
   if (!input) return rung_error_status();
-  int64_t out = program->layer[program->count - 1].integers.out, correct = 0;
+  int64_t out = program->buffer[program->count].count, correct = 0;
   int32_t *logits = rung_allocate((size_t)(dataset->count * out) * sizeof *logits);
   status = logits ? rung_run(program, input, logits, dataset->count) : RUNG_ERROR_MEMORY;
   for (int64_t i = 0; i < dataset->count && status == RUNG_OK; i++) {
