@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTHS = {"w8a8": (784, 32, 10), "w4a4": (784, 64, 64, 64, 10), "w2a2": (784, 32, 24, 10)}
-FORMS = {"plain": "emitted C", "cmsis": "emitted C, `--cmsis`", "packed": "emitted C, `--bits-packed`"}
+FORMS = {"plain": "emitted", "cmsis": "`--cmsis`", "packed": "`--bits-packed`", "packed_cmsis": "`--bits-packed --cmsis`"}
 OPTIMIZATIONS = ("-O2", "-Os")
 FOREIGN = ("-std=gnu11", "-w", "-ffunction-sections", "-Wl,--gc-sections")
 HEAD = """\

@@ -21,7 +21,7 @@ for_each() {
   choose "$2"
   for model in models/*/; do
     model=$(basename "$model")
-    for form in plain packed cmsis; do
+    for form in plain packed cmsis packed_cmsis; do
       "$1" "$model" "$form" "$(program_path "${@:2}" "$model" "$form")" "${@:3}" || status=1
     done
   done

@@ -1,5 +1,6 @@
 /* Makes what the other programs here run: for each model below, trained briefly, the folder OUT/NAME with `inputs`, the
- * program's `logits` of them (int32, little-endian), and the emitted C in plain/, packed/ and cmsis/.
+ * program's `logits` of them (int32, little-endian), and the emitted C in plain/, packed/, cmsis/
+ * and packed_cmsis/.
  * usage: models DATA OUT       (DATA: a dataset's name or folder) */
 #include <rung/rung.h>
 
@@ -145,6 +146,7 @@ static void make(const recipe *made, const char *folder, const rung_dataset *tra
   emit(folder, made, program, "plain", &(rung_emit_options){.with_test = true});
   emit(folder, made, program, "packed", &(rung_emit_options){.bits_packed = true});
   emit(folder, made, program, "cmsis", &(rung_emit_options){.cmsis = true});
+  emit(folder, made, program, "packed_cmsis", &(rung_emit_options){.bits_packed = true, .cmsis = true});
   rung_program_free(program);
   rung_model_free(model);
   rung_dataset_free(test);
