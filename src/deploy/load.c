@@ -44,18 +44,17 @@ static bool take_word(const char **at, const char *word) {
   return true;
 }
 
-/* A number of -1 .. 2^40 and one character, a space or a line's end, behind it. */
+/* A number of 0 .. 2^40 and one character, a space or a line's end, behind it. */
 static bool take_number(const char **at, int64_t *number) {
-  const bool negative = **at == '-';
-  const char *digit = *at + negative;
+  const char *digit = *at;
   int64_t value = 0;
   if (*digit < '0' || *digit > '9') return false;
   for (; *digit >= '0' && *digit <= '9'; digit++) {
     value = 10 * value + (*digit - '0');
-    if (value > (int64_t)1 << 40 || (negative && value > 1)) return false;
+    if (value > (int64_t)1 << 40) return false;
   }
   if (*digit != ' ' && *digit != '\n') return false;
-  *number = negative ? -value : value;
+  *number = value;
   *at = digit + 1;
   return true;
 }
@@ -95,25 +94,23 @@ static bool is_unique(const rung_program *program, int index) {
   return true;
 }
 
-/* "linear 0 1 8 0 3 fc1" */
+/* "linear 0 1 8 0 fc1" */
 static rung_status read_instruction_line(const program_reader *reader, const char **at, int index) {
   program_layer *layer = &reader->program->layer[index];
   rung_integer_layer *integers = &layer->instruction.integers;
-  int64_t input, output, bits, group, node;
+  int64_t input, output, bits, group;
   bool good = take_word(at, "linear") && take_number(at, &input) && take_number(at, &output) &&
-              take_number(at, &bits) && take_number(at, &group) && take_number(at, &node) && (*at)[-1] == ' ' &&
-              input == index && output == index + 1 && bits >= 1 && bits <= 8 && group >= 0 && group % 4 == 0 &&
-              node <= INT32_MAX;
+              take_number(at, &bits) && take_number(at, &group) && (*at)[-1] == ' ' && input == index &&
+              output == index + 1 && bits >= 1 && bits <= 8 && group >= 0 && group % 4 == 0;
   size_t length = good ? strcspn(*at, "\n") : 0;
   if (!good || length == 0 || length >= sizeof layer->name - strlen(".weight"))
     return bad_line(reader, PROGRAM_INSTRUCTIONS, index,
-                    "linear INPUT OUTPUT BITS GROUP NODE NAME, with buffers in order, 1..8 bits, groups of 4 n");
+                    "linear INPUT OUTPUT BITS GROUP NAME, with buffers in order, 1..8 bits, groups of 4 n");
   snprintf(layer->name, sizeof layer->name, "%.*s", (int)length, *at);
   snprintf(layer->parameter, sizeof layer->parameter, "%.*s.weight", (int)length, *at);
   if (!program_name_is_good(layer->name) || !is_unique(reader->program, index))
     return bad_line(reader, PROGRAM_INSTRUCTIONS, index, "a name of its own, without control characters");
   *at += length + 1;
-  layer->node = (int)node;
   integers->weight_format = (rung_format){.bits = (int)bits, .is_signed = true, .symmetric = true};
   integers->group = group;
   integers->groups = group ? (integers->in + group - 1) / group : 1;

@@ -11,7 +11,6 @@ typedef struct program_layer {
   char name[PROGRAM_NAME_SIZE];      /* "fc1" */
   char parameter[PROGRAM_NAME_SIZE]; /* "fc1.weight": the weight as the model calls it */
   rung_qgemm product;                /* all but a, m and y */
-  int node;                          /* its index in the model's integer graph, for comparing; -1: not known */
 } program_layer;
 
 struct rung_program {
@@ -43,6 +42,8 @@ rung_status program_plan(rung_program *program);
 /* Whether a layer may have this name: 1 to 63 bytes, no control characters. */
 bool program_name_is_good(const char *name);
 
+/* RUNG_ERROR_ARGUMENT, RUNG_ERROR_SHAPE: the dataset's inputs are not what the program takes. */
+rung_status program_check_inputs(const rung_program *program, const rung_dataset *dataset);
 /* The dataset's inputs as the program takes them: its own where they are integers; else quantized, in memory that
  * *owned then points to (rung_release it). NULL with a message if they do not fit the program. */
 const void *program_inputs(const rung_program *program, const rung_dataset *dataset, void **owned);

@@ -9,7 +9,7 @@
 #define PROGRAM_VERSION      "1"
 #define PROGRAM_TAKES_KEY    "takes"        /* "integers", or "reals" that rung_program_quantize makes integers */
 #define PROGRAM_BUFFERS      "buffers"      /* a line a buffer: TYPE COUNT */
-#define PROGRAM_INSTRUCTIONS "instructions" /* a line an instruction: linear INPUT OUTPUT BITS GROUP NODE NAME */
+#define PROGRAM_INSTRUCTIONS "instructions" /* a line an instruction: linear INPUT OUTPUT BITS GROUP NAME */
 
 /* Tensors of the buffers, n + 1 of them. */
 #define PROGRAM_SCALE      "buffers.scale"      /* f32 [n + 1] */

@@ -79,7 +79,7 @@ static void add_buffers(program_writer *writer) {
   add(writer, PROGRAM_RANGE, RUNG_I32, RUNG_SHAPE((int64_t)count, 2), range);
 }
 
-#define LINE 160 /* bytes enough for a line of text: a name of 63 and six numbers */
+#define LINE 160 /* bytes enough for a line of text: a name of 63 and four numbers */
 
 static char *buffer_lines(program_writer *writer) {
   const size_t size = ((size_t)writer->program->count + 1) * LINE;
@@ -95,10 +95,9 @@ static char *instruction_lines(program_writer *writer) {
   const size_t size = (size_t)writer->program->count * LINE;
   char *text = take(writer, size, 1), *end = text;
   for (int i = 0; i < writer->program->count && text; i++) {
-    const program_layer *layer = &writer->program->layer[i];
-    const rung_instruction *at = &layer->instruction;
-    end += snprintf(end, LINE, "%s %d %d %d %lld %d %s\n", rung_instruction_name(at->kind), at->input, at->output,
-                    at->integers.weight_format.bits, (long long)at->integers.group, layer->node, at->name);
+    const rung_instruction *at = &writer->program->layer[i].instruction;
+    end += snprintf(end, LINE, "%s %d %d %d %lld %s\n", rung_instruction_name(at->kind), at->input, at->output,
+                    at->integers.weight_format.bits, (long long)at->integers.group, at->name);
   }
   return text;
 }
