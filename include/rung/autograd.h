@@ -115,6 +115,9 @@ RUNG_API rung_arena *rung_graph_arena(rung_graph *graph);
 RUNG_API int64_t rung_graph_batch(const rung_graph *graph);
 RUNG_API rung_team *rung_graph_team(const rung_graph *graph); /* never NULL */
 RUNG_API rung_rng rung_graph_rng(const rung_graph *graph);
+/* Replays with .training so far: where random streams (dropout) stand. To be stored, and put back. */
+RUNG_API uint64_t rung_graph_step(const rung_graph *graph);
+RUNG_API void rung_graph_set_step(rung_graph *graph, uint64_t step);
 /* Whether a backward pass gives the node a gradient. For a parameter false means that it is not trained (running
  * means). */
 RUNG_API void rung_node_set_trainable(rung_node *parameter, bool trainable);

@@ -70,3 +70,18 @@ rung_status rung_quantizer_observe_range(rung_quantizer *quantizer, float min, f
   rung_observer_observe_range(quantizer->observer, min, max);
   return blame(quantizer, follow(quantizer));
 }
+
+rung_status rung_quantizer_restore(rung_quantizer *quantizer, rung_quantizer_state state, float scale,
+                                   int32_t zero_point, uint64_t observed) {
+  if ((int)state < RUNG_QUANTIZER_OFF || state > RUNG_QUANTIZER_FROZEN)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: quantizer state %d, expected 0..%d", quantizer->name, (int)state,
+                     RUNG_QUANTIZER_FROZEN);
+  if (!(scale > 0 && isfinite(scale)) || zero_point < quantizer->qmin || zero_point > quantizer->qmax)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: scale %g and zero point %d, expected a positive number and %d..%d",
+                     quantizer->name, (double)scale, zero_point, quantizer->qmin, quantizer->qmax);
+  quantizer->state = state;
+  quantizer->scale = scale;
+  quantizer->zero_point = zero_point;
+  quantizer->observed = observed;
+  return RUNG_OK;
+}
