@@ -149,9 +149,9 @@ typedef struct rung_op {
   void (*forward)(rung_node *node, const rung_replay *replay);
   /* From node->gradient to each input's gradient that is wanted: this member's slice of each. NULL: none flows. */
   void (*backward)(rung_node *node, const rung_replay *replay);
-  /* The gradients of the inputs in `weights`, if the op has them apart: no other node waits for those, so they come
-   * when all members are done with every `backward`. Where rung_node_takes, rung_node_take gets them instead. May be
-   * NULL. */
+  /* The gradients of the inputs in `weights`, if the op has them apart: no other node waits for those of parameters, so
+   * they come when all members are done with every `backward`, and at once after `backward` where an input in `weights`
+   * was computed. Where rung_node_takes, rung_node_take gets them instead. May be NULL. */
   void (*backward_weights)(rung_node *node, const rung_replay *replay);
   unsigned weights; /* bit k: input k */
   /* Once after the whole replay, on one thread; may be NULL. */
