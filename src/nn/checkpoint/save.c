@@ -119,6 +119,7 @@ rung_status checkpoint_save(const rung_model *model, const fit_state *fit, const
   put_parameters(&out, model);
   put_model(&out, model);
   if (model->quantization != NULL) {
+    rung_quantization_refresh(model->quantization); /* it may have trained in another form */
     rung_quantization_make_integers(model->quantization);
     put_integers(&out, model->quantization);
     checkpoint_put_quantizers(&out, model->quantization);
