@@ -17,6 +17,8 @@ enum {
   HALF_BITS = 4
 };
 
+#define LOGITS "logits"
+
 /* A tensor of activations: integers qmin .. qmax of `type`, r = scale (q - zero_point). */
 typedef struct activation {
   const char *name; /* of the integers */
@@ -108,21 +110,17 @@ static const char *write_real_bias(export_file *file, const rung_integer_layer *
 
 /* ---- Layers ----------------------------------------------------------------------------------------------------- */
 
-/* x [n, in], the real value of its integers -> that of the layer's output; at the last layer, the logits. */
+/* x [n, in], the real value of its integers -> that of the layer's output; at the last layer, LOGITS. */
 static const char *write_layer(export_file *file, const program_layer *layer, const char *x,
                                const rung_onnx_options *options) {
   const rung_integer_layer *integers = &layer->integers;
   const bool last = integers->output_type == RUNG_I32;
   const char *name = layer_name(file, layer), *weight = write_weight(file, integers, name, options->opset);
   const char *bias = integers->group ? write_real_bias(file, integers, name) : write_bias(file, integers, name);
-  const rung_shape row = RUNG_SHAPE(integers->out);
-  const char *y = last ? "logits" : export_name(file, "%s.sum", name);
+  const char *y = last ? LOGITS : export_name(file, "%s.sum", name);
   export_node(file, "Gemm", INPUTS(x, weight, bias), y);
   export_attribute_int(file, "transB", 1);
-  if (last) {
-    export_output(file, y, EXPORT_FLOAT, &row);
-    return y;
-  }
+  if (last) return y;
   const activation to = {name,           integers->output_type, integers->output_scale, integers->output_zero_point,
                          integers->qmin, integers->qmax};
   int32_t from = to.type == RUNG_I8 ? INT8_MIN : 0;
@@ -130,7 +128,7 @@ static const char *write_layer(export_file *file, const program_layer *layer, co
     y = export_node(file, "Relu", INPUTS(y), export_name(file, "%s.relu", name));
     from = to.zero_point;
   }
-  if (options->trace) export_output(file, name, element_type(to.type), &row);
+  if (options->trace) export_output(file, name, element_type(to.type), &RUNG_SHAPE(integers->out));
   return quantize(file, y, &to, from);
 }
 
@@ -180,6 +178,7 @@ rung_status rung_program_export_onnx(const rung_program *program, const char *pa
   export_file file;
   export_begin(&file, "program", settled.opset);
   const char *x = write_input(&file, program);
+  export_output(&file, LOGITS, EXPORT_FLOAT, &RUNG_SHAPE(program->layer[program->count - 1].integers.out));
   for (int i = 0; i < program->count; i++) x = write_layer(&file, &program->layer[i], x, &settled);
   return export_end(&file, path);
 }
