@@ -1,4 +1,4 @@
-/* What a program is, in numbers. */
+/* What a program is, as data. */
 #include "program.h"
 
 /* Weights at their own bits; a bias, a multiplier (4 bytes each) and a shift (1 byte) a channel, or group of one. */
@@ -9,27 +9,54 @@ static int64_t layer_bytes(const rung_integer_layer *layer) {
 }
 
 rung_program_info rung_program_describe(const rung_program *program) {
-  const rung_integer_layer *first = &program->layer[0].integers, *last = &program->layer[program->count - 1].integers;
+  const rung_buffer *input = &program->buffer[0], *logits = &program->buffer[program->count];
   rung_program_info info = {.layers = program->count,
-                            .inputs = first->in,
-                            .outputs = last->out,
-                            .input_type = first->input_type,
-                            .input_scale = first->input_scale,
-                            .input_zero_point = first->input_zero_point,
-                            .logit_scale = last->output_scale};
+                            .inputs = input->count,
+                            .outputs = logits->count,
+                            .input_type = input->type,
+                            .input_scale = input->scale,
+                            .input_zero_point = input->zero_point,
+                            .logit_scale = logits->scale};
   for (int i = 0; i < program->count; i++) {
-    const rung_integer_layer *layer = &program->layer[i].integers;
-    info.weight_bytes += layer_bytes(layer);
-    info.macs += layer->in * layer->out;
+    info.weight_bytes += layer_bytes(&program->layer[i].instruction.integers);
+    info.macs += program->layer[i].instruction.macs;
   }
   return info;
 }
 
+const char *rung_instruction_name(rung_instruction_kind kind) {
+  static const char *const names[] = {[RUNG_INSTRUCTION_LINEAR] = "linear"};
+  return (int)kind >= 0 && kind < RUNG_INSTRUCTION_KIND_COUNT ? names[kind] : "unknown";
+}
+
+int rung_program_count(const rung_program *program) {
+  return program->count;
+}
+
+int rung_program_buffer_count(const rung_program *program) {
+  return program->count + 1;
+}
+
+const rung_instruction *rung_program_instruction(const rung_program *program, int index) {
+  if (index >= 0 && index < program->count) return &program->layer[index].instruction;
+  rung_fail(RUNG_ERROR_ARGUMENT, "program: layer %d, expected 0..%d", index, program->count - 1);
+  return NULL;
+}
+
+const rung_buffer *rung_program_buffer(const rung_program *program, int index) {
+  if (index >= 0 && index <= program->count) return &program->buffer[index];
+  rung_fail(RUNG_ERROR_ARGUMENT, "program: buffer %d, expected 0..%d", index, program->count);
+  return NULL;
+}
+
+bool rung_program_takes_reals(const rung_program *program) {
+  return program->real_inputs;
+}
+
 rung_status rung_program_bound(const rung_program *program, int index, int64_t *magnitude, int *bits) {
-  if (index < 0 || index >= program->count)
-    return rung_fail(RUNG_ERROR_ARGUMENT, "program: layer %d, expected 0..%d", index, program->count - 1);
-  *magnitude = program->layer[index].bound;
-  *bits = 1;
-  while (*magnitude >= (int64_t)1 << (*bits - 1)) (*bits)++;
+  const rung_instruction *instruction = rung_program_instruction(program, index);
+  if (!instruction) return RUNG_ERROR_ARGUMENT;
+  *magnitude = instruction->bound;
+  *bits = instruction->bits;
   return RUNG_OK;
 }

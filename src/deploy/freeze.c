@@ -2,123 +2,23 @@
  * are copied from the layers as they train, so the program's integers are the trainer's. */
 #include "program.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-static void *copy(rung_arena *arena, const void *from, size_t count, size_t size) {
-  void *to = rung_arena_array(arena, count, size);
-  if (to && count) memcpy(to, from, count * size);
-  return to;
-}
-
-static int64_t largest(int64_t a, int64_t b) {
-  return a > b ? a : b;
-}
-
-/* What an accumulator can reach on its way to its sum: |bias| + sum_k |w[k]| max |q_x|, over the channels and groups.
- */
-static int64_t accumulator_bound(const rung_integer_layer *layer) {
-  int64_t q = largest(-(int64_t)layer->input_qmin, layer->input_qmax), bound = 0;
-  int64_t length = layer->group ? layer->group : layer->in;
-  for (int64_t j = 0; j < layer->out; j++)
-    for (int64_t g = 0; g < layer->groups; g++) {
-      int64_t bias = layer->bias[j * layer->groups + g], sum = bias < 0 ? -bias : bias;
-      for (int64_t k = g * length; k < layer->in && k < (g + 1) * length; k++) {
-        int64_t w = layer->weight[j * layer->in + k];
-        sum += (w < 0 ? -w : w) * q;
-      }
-      bound = largest(bound, sum);
-    }
-  return bound;
-}
-
-/* The same of eq. 9's sum over a channel's groups, relative to what an int64 holds. */
-static double grouped_sum_share(const rung_integer_layer *layer, int64_t bound) {
-  double most = 0;
-  for (int64_t j = 0; j < layer->out; j++) {
-    double sum = fabs((double)layer->bias64[j]) + ldexp(1, layer->shift[j] - 1);
-    for (int64_t g = 0; g < layer->groups; g++) sum += (double)bound * layer->multiplier[j * layer->groups + g];
-    most = sum > most ? sum : most;
-  }
-  return most / 0x1p63;
-}
-
-static rung_status check_layer(const program_layer *layer) {
-  const rung_integer_layer *integers = &layer->integers;
-  if (layer->bound > INT32_MAX)
-    return rung_fail(RUNG_ERROR_NUMERIC, "freeze: %s: an accumulator could reach %lld, more than an int32 holds",
-                     layer->name, (long long)layer->bound);
-  for (int64_t j = 0; j < integers->out && !integers->group; j++)
-    if (integers->bias[j] >= 1 << 30 || integers->bias[j] <= -(1 << 30))
-      return rung_fail(RUNG_ERROR_NUMERIC,
-                       "freeze: %s: the bias of output channel %lld is too large beside its weights for an int32",
-                       layer->name, (long long)j);
-  if (integers->group && grouped_sum_share(integers, layer->bound) >= 1)
-    return rung_fail(RUNG_ERROR_NUMERIC, "freeze: %s: the sum over groups could exceed an int64", layer->name);
-  for (int64_t i = 0; i < integers->out * integers->groups; i++) {
-    int32_t multiplier, shift;
-    double m = (double)integers->input_scale * integers->weight_scale[i] / integers->output_scale;
-    if (rung_multiplier_from_real(m, &multiplier, &shift) != RUNG_OK)
-      return rung_fail(RUNG_ERROR_NUMERIC, "freeze: %s: output channel %lld has effective scale %g, out of range",
-                       layer->name, (long long)(i / integers->groups), m);
-  }
-  return RUNG_OK;
-}
-
-static rung_status copy_arrays(program_layer *layer, rung_arena *arena) {
-  rung_integer_layer *integers = &layer->integers;
-  size_t out = (size_t)integers->out, scales = out * (size_t)integers->groups;
-  integers->weight = copy(arena, integers->weight, out * (size_t)integers->in, 1);
-  integers->weight_scale = copy(arena, integers->weight_scale, scales, sizeof(float));
-  integers->bias = copy(arena, integers->bias, scales, sizeof(int32_t));
-  integers->multiplier = copy(arena, integers->multiplier, scales, sizeof(int32_t));
-  integers->shift = copy(arena, integers->shift, out, sizeof(int32_t));
-  bool grouped = integers->group > 0;
-  if (grouped) integers->bias64 = copy(arena, integers->bias64, out, sizeof(int64_t));
-  bool have = integers->weight && integers->weight_scale && integers->bias && integers->multiplier && integers->shift &&
-              (!grouped || integers->bias64);
-  return have ? RUNG_OK : RUNG_ERROR_MEMORY;
-}
-
-static rung_status make_product(program_layer *layer, rung_arena *arena) {
-  const rung_integer_layer *integers = &layer->integers;
-  bool logits = integers->output_type == RUNG_I32;
-  layer->product = (rung_qgemm){.n = integers->out,
-                                .k = integers->in,
-                                .a_type = integers->input_type,
-                                .a_stride = integers->in,
-                                .group = integers->group,
-                                .bias = integers->bias,
-                                .bias64 = integers->bias64,
-                                .multiplier = integers->multiplier,
-                                .shift = integers->shift,
-                                .weight_bits = integers->weight_format.bits,
-                                .epilogue = logits ? RUNG_EPILOGUE_REQUANTIZE_32 : RUNG_EPILOGUE_REQUANTIZE_8,
-                                .y_type = integers->output_type,
-                                .y_stride = integers->out,
-                                .zero_point = integers->output_zero_point,
-                                .qmin = integers->qmin,
-                                .qmax = integers->qmax};
-  size_t bytes = rung_qgemm_packed_size(integers->out, integers->in, integers->group);
-  layer->product.packed = rung_arena_allocate(arena, bytes);
-  if (!layer->product.packed) return RUNG_ERROR_MEMORY;
-  rung_qgemm_pack(&layer->product, integers->weight, 0, integers->out);
-  return RUNG_OK;
+/* "fc1" of "fc1.weight". */
+static void name_layer(program_layer *layer, const char *parameter) {
+  static const char suffix[] = ".weight";
+  snprintf(layer->parameter, sizeof layer->parameter, "%s", parameter);
+  snprintf(layer->name, sizeof layer->name, "%s", parameter);
+  size_t length = strlen(layer->name), cut = strlen(suffix);
+  if (length > cut && strcmp(layer->name + length - cut, suffix) == 0) layer->name[length - cut] = '\0';
 }
 
 static rung_status freeze_layer(rung_program *program, const rung_node *node) {
   program_layer *layer = &program->layer[program->count];
-  rung_status status = rung_integer_layer_view(node, &layer->integers);
-  if (status != RUNG_OK) return status;
-  snprintf(layer->name, sizeof layer->name, "%s", node->input[1]->name);
-  layer->node = node->index;
-  layer->bound = accumulator_bound(&layer->integers);
-  status = check_layer(layer);
-  if (status == RUNG_OK) status = copy_arrays(layer, program->arena);
-  if (status == RUNG_OK) status = make_product(layer, program->arena);
+  name_layer(layer, node->input[1]->name);
   program->count++;
-  return status;
+  return rung_integer_layer_view(node, &layer->instruction.integers);
 }
 
 static rung_status refuse(const rung_node *node) {
@@ -182,26 +82,13 @@ rung_program *rung_freeze(rung_model *model) {
     return NULL;
   }
   rung_graph *graph = rung_quantization_graph(quantization, RUNG_ARITHMETIC_INTEGER);
-  rung_arena *arena = rung_arena_new();
-  rung_program *program = arena ? rung_arena_array(arena, 1, sizeof *program) : NULL;
-  if (!program) {
-    rung_arena_free(arena);
-    return NULL;
-  }
-  program->arena = arena;
-  program->layer = rung_arena_array(arena, (size_t)rung_graph_node_count(graph), sizeof *program->layer);
+  rung_program *program = program_new(rung_graph_node_count(graph));
+  if (!program) return NULL;
   rung_status status = rung_model_check_finite(model);
   if (status == RUNG_OK) rung_quantization_make_integers(quantization);
-  if (status == RUNG_OK) status = program->layer ? freeze_nodes(program, graph) : RUNG_ERROR_MEMORY;
-  if (status != RUNG_OK) {
-    rung_program_free(program);
-    return NULL;
-  }
-  for (int i = 0; i + 1 < program->count; i++)
-    program->widest = largest(program->widest, program->layer[i].integers.out);
-  return program;
-}
-
-void rung_program_free(rung_program *program) {
-  if (program) rung_arena_free(program->arena);
+  if (status == RUNG_OK) status = freeze_nodes(program, graph);
+  if (status == RUNG_OK) status = program_finish(program, "freeze");
+  if (status == RUNG_OK) return program;
+  rung_program_free(program);
+  return NULL;
 }

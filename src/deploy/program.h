@@ -1,27 +1,44 @@
-/* The integer program from the inside: a list of layers, each an integer product with its requantize. */
+/* The integer program from the inside: the public instructions and buffers, and what the host needs to run them. */
 #ifndef RUNG_PROGRAM_H
 #define RUNG_PROGRAM_H
 
 #include <rung/deploy.h>
 
 typedef struct program_layer {
-  char name[64];
-  rung_qgemm product;          /* all but a, m, y and the strides' owners; its arrays live in the program's arena */
-  rung_integer_layer integers; /* the same, as the layer was trained; its arrays are copies in the arena */
-  int64_t bound;               /* largest magnitude of an accumulator */
-  int node;                    /* its index in the model's integer graph: for comparing */
+  rung_instruction instruction; /* its arrays are copies in the program's arena */
+  char name[64];                /* "fc1" */
+  char parameter[64];           /* "fc1.weight": the weight as the model calls it */
+  rung_qgemm product;           /* all but a, m and y */
 } program_layer;
 
 struct rung_program {
   rung_arena *arena;
   int count;
   program_layer *layer;
+  rung_buffer *buffer;    /* [count + 1], from the input to the logits */
+  int64_t scratch;        /* bytes an example of all buffers in scratch */
   char input_name[64];    /* the model's */
   rung_shape input_shape; /* of an example: without the batch */
   bool real_inputs;       /* the model's inputs are f32, quantized before the first layer */
-  int64_t widest;         /* integers an example, of the widest layer but the last */
 };
 
+/* An empty program with room for `layers` of them. NULL with a message. */
+rung_program *program_new(int layers);
+
+/* Ends a program whose `count` layers have their names and integers set, with arrays of any owner: checks each layer
+ * (check.c), copies its arrays, packs its weights, makes its instruction and plans the buffers (plan.c). Messages begin
+ * with `what`. */
+rung_status program_finish(rung_program *program, const char *what);
+
+/* Fills instruction->bound and bits; refuses a layer that could overflow an int32 accumulator or an int64 sum, or whose
+ * multipliers and shifts are not those of its scales (eq. 7, 9). */
+rung_status program_check_layer(program_layer *layer, const char *what);
+
+/* The buffers and their places in scratch: two that are never alive together share memory. */
+rung_status program_plan(rung_program *program);
+
+/* RUNG_ERROR_ARGUMENT, RUNG_ERROR_SHAPE: the dataset's inputs are not what the program takes. */
+rung_status program_check_inputs(const rung_program *program, const rung_dataset *dataset);
 /* The dataset's inputs as the program takes them: its own where they are integers; else quantized, in memory that
  * *owned then points to (rung_release it). NULL with a message if they do not fit the program. */
 const void *program_inputs(const rung_program *program, const rung_dataset *dataset, void **owned);

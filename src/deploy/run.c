@@ -1,4 +1,4 @@
-/* Running a program: each layer's product, with two buffers that take turns. */
+/* Running a program: each instruction's product, from its buffer to the next. */
 #include "program.h"
 
 #define RUN_BLOCK 256 /* examples at a time where the caller leaves the scratch to us */
@@ -14,8 +14,8 @@ static rung_qgemm layer_product(const rung_program *program, int i, int64_t coun
   return product;
 }
 
-static size_t buffer_bytes(const rung_program *program, int64_t count) {
-  return aligned((size_t)count * (size_t)program->widest);
+static size_t buffers_bytes(const rung_program *program, int64_t count) {
+  return aligned((size_t)count * (size_t)program->scratch);
 }
 
 size_t rung_program_scratch(const rung_program *program, int64_t count) {
@@ -25,19 +25,19 @@ size_t rung_program_scratch(const rung_program *program, int64_t count) {
     size_t bytes = rung_qgemm_scratch(&product);
     most = bytes > most ? bytes : most;
   }
-  return 2 * buffer_bytes(program, count) + aligned(most);
+  return buffers_bytes(program, count) + aligned(most);
 }
 
 rung_status rung_program_trace(const rung_program *program, const void *input, int32_t *logits, int64_t count,
                                void *scratch, rung_program_watch *watch, void *context) {
   if (count < 1) return rung_fail(RUNG_ERROR_ARGUMENT, "run: %lld examples, expected 1 or more", (long long)count);
-  size_t bytes = buffer_bytes(program, count);
-  char *buffer[2] = {scratch, (char *)scratch + bytes}, *rest = (char *)scratch + 2 * bytes;
+  char *rest = (char *)scratch + buffers_bytes(program, count);
   const void *x = input;
   for (int i = 0; i < program->count; i++) {
+    const rung_buffer *output = &program->buffer[program->layer[i].instruction.output];
     rung_qgemm product = layer_product(program, i, count);
     product.a = x;
-    product.y = i + 1 < program->count ? (void *)buffer[i % 2] : (void *)logits;
+    product.y = output->place == RUNG_PLACE_LOGITS ? (char *)logits : (char *)scratch + count * output->offset;
     rung_qgemm_run(&product, rest, 0, 1);
     if (watch) watch(context, i, product.y_type, product.y, count, product.n);
     x = product.y;

@@ -89,7 +89,7 @@ START_TEST(a_broken_weight_is_counted) {
   int8_t *good = activations_of(program, data.test);
   int32_t *good_logits = logits_of(program, data.test, data.test->count);
   program_layer *first = &program->layer[0];
-  int8_t *weight = (int8_t *)(uintptr_t)first->integers.weight;
+  int8_t *weight = (int8_t *)(uintptr_t)first->instruction.integers.weight;
   for (int j = 0; j < HIDDEN; j++) weight[j * 784 + 14 * 28 + 14] ^= 0x40; /* the middle of the picture */
   rung_qgemm_pack(&first->product, weight, 0, HIDDEN);
   int8_t *bad = activations_of(program, data.test);

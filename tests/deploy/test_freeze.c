@@ -132,7 +132,7 @@ START_TEST(the_widest_sum_is_reached) {
   expect_ok(rung_program_bound(program, 0, &bound, &bits));
   ck_assert_int_eq(bound, 66311ll * 255 * 127);
   ck_assert_int_eq(bits, 32);
-  const rung_integer_layer *layer = &program->layer[0].integers;
+  const rung_integer_layer *layer = &program->layer[0].instruction.integers;
   int32_t logits[2];
   expect_ok(rung_run(program, dataset->inputs.data, logits, 1));
   ck_assert_int_eq(logits[0], rung_requantize(bound, layer->multiplier[0], layer->shift[0]));
@@ -203,7 +203,7 @@ static void expect_within_bound(void *context, int index, rung_dtype type, const
   (void)type;
   (void)out;
   walk *at = context;
-  int64_t bound, most = largest_on_the_way(&at->program->layer[index].integers, at->input, count);
+  int64_t bound, most = largest_on_the_way(&at->program->layer[index].instruction.integers, at->input, count);
   int bits;
   expect_ok(rung_program_bound(at->program, index, &bound, &bits));
   ENSURE(most <= bound && most > bound / 50);

@@ -29,7 +29,7 @@ static void plain_run(const rung_program *program, const uint8_t *input, int32_t
   int32_t buffer[2][784], *x = buffer[0], *y = buffer[1];
   for (int k = 0; k < 784; k++) x[k] = input[k];
   for (int i = 0; i < program->count; i++) {
-    plain_layer(&program->layer[i].integers, x, y);
+    plain_layer(&program->layer[i].instruction.integers, x, y);
     int32_t *swap = x;
     x = y;
     y = swap;
@@ -105,7 +105,7 @@ typedef struct traced {
 
 static void look(void *context, int index, rung_dtype type, const void *output, int64_t count, int64_t out) {
   traced *seen = context;
-  const rung_integer_layer *layer = &seen->program->layer[index].integers;
+  const rung_integer_layer *layer = &seen->program->layer[index].instruction.integers;
   ck_assert_int_eq(index, seen->layers++);
   ck_assert(type == layer->output_type && count == 40 && out == layer->out);
   if (type == RUNG_I32) {
