@@ -109,8 +109,10 @@ static rung_node *every_operation(rung_node *x) {
   for (int i = 0; i < 48 * 48 && mix; i++) ((float *)mix->value.data)[i] = (float)(i * 37 % 101 - 50) / 400;
   for (int i = 0; i < 48 && gain; i++) ((float *)gain->value.data)[i] = 1 + (float)i / 48;
   rung_node *h = rung_batch_norm(rung_linear_init(x, "fc1", 48, &(rung_linear_options){.no_bias = true}), "bn1");
-  h = rung_add(rung_gelu(h), rung_matmul(rung_tanh(h), mix));
-  h = rung_add(rung_multiply(rung_sigmoid(h), h), rung_multiply(rung_relu(h), gain));
+  rung_node *side = rung_matmul(rung_tanh(h), mix);
+  h = rung_add(rung_gelu(h), side);
+  side = rung_multiply(rung_relu(h), gain);
+  h = rung_add(rung_multiply(rung_sigmoid(h), h), side);
   h = rung_dropout(rung_relu6(rung_reshape(h, RUNG_SHAPE(6, 8))), 0.1f);
   return rung_dropout(rung_linear(rung_reshape(h, RUNG_SHAPE(2, 4, 6)), "fc2", 10), 0.1f);
 }
