@@ -198,6 +198,10 @@ START_TEST(what_onnx_runtime_quantized_computes_its_logits) {
                   (double)real[i], (double)file.logits[i], (double)step);
   }
   rung_program_free(program);
+  float *scores = scores_of(model, file.data, EXAMPLES); /* the float network has the ReLUs that the file left out */
+  expect_close(scores, file.logits, EXAMPLES * CLASSES, 0.1);
+  free(scores);
+  expect_ok(rung_model_use(model, RUNG_FORM_INTEGER));
   fit(model, file.data, 1, 1e-3f);
   expect_no_difference(model, file.data);
   rung_model_free(model);
@@ -252,6 +256,34 @@ START_TEST(what_rung_quantized_comes_back) {
   expect_no_difference(back, data.test);
   free(logits);
   free(again);
+  rung_program_free(same);
+  rung_program_free(program);
+  rung_model_free(back);
+  rung_model_free(model);
+  pictures_free(&data);
+}
+END_TEST
+
+/* Where the weights are tiny a bias takes many bits, more than the product of two scales in f32 tells. */
+START_TEST(biases_of_many_bits_come_back) {
+  pictures data = pictures_load(256, 200);
+  rung_model *model = network_new(NETWORK_RELU, 1);
+  fit(model, data.train, 1, 2e-3f);
+  for (int p = 0; p < rung_model_parameter_count(model); p++) {
+    const rung_parameter parameter = rung_model_parameter(model, p);
+    for (int64_t j = 0; j < HIDDEN && strcmp(parameter.name, "fc1.bias") == 0; j++) parameter.value[j] += 0.7f;
+    for (int64_t i = 0; i < 784 * HIDDEN && strcmp(parameter.name, "fc1.weight") == 0; i++) parameter.value[i] *= 1e-3f;
+  }
+  calibrate(model, data.train, &(rung_scheme){0});
+  rung_program *program = freeze(model);
+  ck_assert_int_gt(abs(rung_program_instruction(program, 0)->integers.bias[0]), 1 << 25);
+  rung_status status = rung_program_export_onnx(program, scratch_path("qdq.onnx"), NULL);
+  if (status == RUNG_ERROR_UNSUPPORTED) test_skip("this build has no ONNX");
+  expect_ok(status);
+  rung_model *back = import(scratch_path("qdq.onnx"));
+  rung_program *same = freeze(back);
+  ck_assert_mem_eq(rung_program_instruction(same, 0)->integers.bias,
+                   rung_program_instruction(program, 0)->integers.bias, HIDDEN * sizeof(int32_t));
   rung_program_free(same);
   rung_program_free(program);
   rung_model_free(back);
@@ -643,7 +675,8 @@ END_TEST
 TEST_MAIN(CASES(what_pytorch_exported_computes_its_logits, LENGTH(exported)), CASES(parameters_are_pytorchs, 5),
           CASES(an_import_is_quantized_trained_and_exported, 4),
           CASES(what_onnx_runtime_quantized_computes_its_logits, 4), CASES(what_rung_quantized_comes_back, LENGTH(own)),
-          CASES(what_rung_lacks_is_named, 48), CASES(small_graphs_compute_what_they_say, 25),
-          CASES(integers_of_a_file_are_the_programs, 4), CASE(the_loss_can_be_chosen),
-          CASES(tensors_are_held_against_their_data, 7), CASE(what_is_no_model_is_refused),
-          CASES(damaged_files_do_no_harm, 4), CASE(a_network_of_mnists_size_computes_pytorchs_logits))
+          CASE(biases_of_many_bits_come_back), CASES(what_rung_lacks_is_named, 48),
+          CASES(small_graphs_compute_what_they_say, 25), CASES(integers_of_a_file_are_the_programs, 4),
+          CASE(the_loss_can_be_chosen), CASES(tensors_are_held_against_their_data, 7),
+          CASE(what_is_no_model_is_refused), CASES(damaged_files_do_no_harm, 4),
+          CASE(a_network_of_mnists_size_computes_pytorchs_logits))
