@@ -295,12 +295,14 @@ END_TEST
 /* ---- What is refused ----------------------------------------------------------------------------------------------
  */
 
+/* In one line that begins with the path, and has it once. */
 static void expect_refused(const char *path, const char *says) {
   rung_model *model = rung_model_import_onnx(path, NULL);
   if (!model && strstr(rung_error(), "this build has no ONNX")) test_skip("this build has no ONNX");
   ck_assert_msg(model == NULL, "imported, expected '%s'", says);
   ck_assert_msg(strncmp(rung_error(), path, strlen(path)) == 0 && strstr(rung_error(), says) != NULL, "'%s' lacks '%s'",
                 rung_error(), says);
+  ck_assert_msg(strstr(rung_error() + 1, path) == NULL, "%s", rung_error());
 }
 
 #define FULL      "Gemm(x, w, b) -> y; transB=1"
@@ -611,6 +613,25 @@ START_TEST(what_is_no_model_is_refused) {
 }
 END_TEST
 
+/* Few bytes that ask for much memory. */
+START_TEST(memory_is_bounded_by_the_files_size) {
+  static message graph, model;
+  graph.size = model.size = 0;
+  put_node(&graph, "Flatten(x) -> y");
+  put_value(&graph, 11, "x", 2, (int64_t[]){1 << 20, 1 << 10});
+  put_value(&graph, 12, "y", 0, NULL);
+  put_model(&model, &graph, 13);
+  expect_refused(scratch_write("wide.onnx", model.bytes, model.size),
+                 "input 'x': 1073741824 numbers more than the 0 so far, of at most ");
+  graph.size = model.size = 0;
+  put_value(&graph, 11, "x", 1, (int64_t[]){1 << 20});
+  put_value(&graph, 12, "y", 0, NULL);
+  put_node(&graph, "Relu(x) -> y");
+  put_model(&model, &graph, 13);
+  expect_refused(scratch_write("wide.onnx", model.bytes, model.size), "node 'y' (Relu): 1048576 numbers more than the");
+}
+END_TEST
+
 /* A file cut off anywhere, and one with a byte changed: a model or a refusal, nothing else. */
 START_TEST(damaged_files_do_no_harm) {
   static const char *const names[] = {"norm_legacy13", "view_legacy13", "qdq_channel", "kinds_dynamo20"};
@@ -678,5 +699,5 @@ TEST_MAIN(CASES(what_pytorch_exported_computes_its_logits, LENGTH(exported)), CA
           CASE(biases_of_many_bits_come_back), CASES(what_rung_lacks_is_named, 48),
           CASES(small_graphs_compute_what_they_say, 25), CASES(integers_of_a_file_are_the_programs, 4),
           CASE(the_loss_can_be_chosen), CASES(tensors_are_held_against_their_data, 7),
-          CASE(what_is_no_model_is_refused), CASES(damaged_files_do_no_harm, 4),
-          CASE(a_network_of_mnists_size_computes_pytorchs_logits))
+          CASE(what_is_no_model_is_refused), CASE(memory_is_bounded_by_the_files_size),
+          CASES(damaged_files_do_no_harm, 4), CASE(a_network_of_mnists_size_computes_pytorchs_logits))

@@ -202,8 +202,8 @@ static rung_status view_layer(const import *in, const import_weight *weight, run
 }
 
 static int64_t file_bias(const import_weight *weight, int64_t j) {
-  const import_tensor *tensor = &weight->bias->tensor;
-  return import_integer(tensor, tensor->count == 1 ? 0 : j);
+  const import_tensor *q = &weight->bias->tensor, *zero = &weight->bias->grid.zero_point;
+  return import_integer(q, q->count == 1 ? 0 : j) - (zero->proto ? import_integer(zero, zero->count == 1 ? 0 : j) : 0);
 }
 
 /* Whether the file's bias is at the scale s_x s_w (eq. 12); one on another grid is a real bias like any. */
