@@ -84,6 +84,12 @@ RUNG_API const char *rung_safetensors_metadata(const rung_safetensors *file, con
  * RUNG_ERROR_IO: cannot be written, or what stands there is no regular file. */
 RUNG_API rung_status rung_file_write(const char *path, const void *bytes, size_t size);
 
+/* ---- Any file --------------------------------------------------------------------------------------------------- */
+
+/* Writes `size` bytes as the file at `path`, in the same way: flushed to the disk, whole or not at all.
+ * RUNG_ERROR_IO: cannot be written, or what stands there is no regular file. */
+RUNG_API rung_status rung_file_write(const char *path, const void *bytes, size_t size);
+
 /* ---- Datasets --------------------------------------------------------------------------------------------------- */
 
 /* Examples and what they should give. Public to read; made by the functions below. */

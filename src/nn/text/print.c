@@ -125,6 +125,7 @@ static rung_status print_graph(chain_walk *walk) {
       parameters = 0;
     }
   }
+  if (status == RUNG_OK && parameters > 0) return no_text(walk->before, "is not all there is: parameters are unused");
   return status;
 }
 
