@@ -3,7 +3,7 @@
 #include <rung/io.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
-  fuzz_bound_memory(bytes, size, 1 << 17, 64);
+  fuzz_bound_memory(bytes, size, 1 << 22, 64); /* an arena opens chunks of 1 MiB, then 2 ... */
   rung_safetensors *file = rung_safetensors_open(fuzz_file(bytes, size));
   if (file == NULL) {
     fuzz_check_refusal();
