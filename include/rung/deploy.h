@@ -88,6 +88,15 @@ RUNG_API bool rung_program_takes_reals(const rung_program *program);
 /* The bound and bits of instruction `index`. */
 RUNG_API rung_status rung_program_bound(const rung_program *program, int index, int64_t *magnitude, int *bits);
 
+/* A program as one safetensors file: tensors for the arrays, metadata for the instructions (docs/integer-program.md).
+ * It appears whole or not at all. */
+RUNG_API rung_status rung_program_save(const rung_program *program, const char *path);
+/* The same program back: the same logits to the last bit. A file is not trusted: bounds are computed anew, and what
+ * could overflow, or has multipliers that its scales do not give, is refused. NULL with a message that names the file
+ * and the layer: RUNG_ERROR_IO, RUNG_ERROR_FORMAT, RUNG_ERROR_SHAPE, RUNG_ERROR_NUMERIC; RUNG_ERROR_UNSUPPORTED:
+ * another version, or a build without cJSON. */
+RUNG_API rung_program *rung_program_load(const char *path);
+
 /* ---- Running ---------------------------------------------------------------------------------------------------- */
 
 /* Bytes of scratch that rung_program_run needs for `count` examples at a time. */
