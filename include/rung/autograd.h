@@ -224,6 +224,7 @@ RUNG_API extern const rung_op rung_op_linear, rung_op_matmul, rung_op_add, rung_
     rung_op_sum, rung_op_mean, rung_op_cross_entropy, rung_op_squared_error, rung_op_squared_hinge;
 RUNG_API float rung_dropout_probability(const rung_node *dropout);
 RUNG_API float rung_batch_norm_epsilon(const rung_node *batch_norm);
+RUNG_API float rung_batch_norm_momentum(const rung_node *batch_norm);
 
 #ifdef __cplusplus
 }

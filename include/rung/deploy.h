@@ -106,6 +106,49 @@ typedef void rung_program_watch(void *context, int index, rung_dtype type, const
 RUNG_API rung_status rung_program_trace(const rung_program *program, const void *input, int32_t *logits, int64_t count,
                                         void *scratch, rung_program_watch *watch, void *context);
 
+/* ---- C source --------------------------------------------------------------------------------------------------- */
+
+typedef struct rung_emit_options {
+  bool with_test;   /* NAME_test.c as well: a program that runs some inputs and compares the logits */
+  bool bits_packed; /* weights of 3 and 4 bits in 4 bits, of 2 in 2, of 1 in 1, unpacked in the loop; the same logits */
+  bool cmsis;       /* Arm's SMLAD where the compiler says it is there, plain C elsewhere; the same logits */
+  const void *examples; /* with_test: inputs [example_count, inputs] of the program's input type; NULL: the test makes
+                           four from a seed */
+  int64_t example_count;
+} rung_emit_options;
+
+/* Writes the program as C99 that needs no library: folder/NAME.c and folder/NAME.h, the folder made if it is not there.
+ * NAME.h declares (NAME "digits", a program of u8 inputs)
+ *
+ *   #define DIGITS_INPUTS  784
+ *   #define DIGITS_OUTPUTS 10
+ *   void digits_run(const uint8_t input[DIGITS_INPUTS], int32_t logits[DIGITS_OUTPUTS]);
+ *   int digits_argmax(const int32_t logits[DIGITS_OUTPUTS]);
+ *
+ * and digits_run gives, to the last bit, what rung_program_run gives. Compiled with -DDIGITS_TRACE it calls the user's
+ * digits_trace(layer, output) behind each layer but the last. docs/integer-program.md describes the code.
+ *
+ * `options` may be NULL. Each file appears whole or not at all. RUNG_ERROR_ARGUMENT: `name` is no C identifier that
+ * starts with a letter, a keyword, a standard header's name, or longer than 48 characters; RUNG_ERROR_IO: the folder or
+ * a file cannot be written; RUNG_ERROR_UNSUPPORTED: a layer of more than 2^31 - 1 weights. */
+RUNG_API rung_status rung_emit_c(const rung_program *program, const char *name, const char *folder,
+                                 const rung_emit_options *options);
+
+/* What the emitted code takes, in bytes of a machine with 32-bit pointers. */
+typedef struct rung_emit_report {
+  int64_t macs;           /* multiply-accumulates a run, those with the zeros that fill up units not counted */
+  int64_t weight_bytes;   /* exact: weights as they are stored, out and in filled up to multiples of 4 */
+  int64_t constant_bytes; /* exact: biases, multipliers, shifts, and the table of layers */
+  int64_t ram_bytes;      /* exact: the static scratch; input and logits are the caller's */
+  int64_t code_bytes;     /* an estimate: measured on Cortex-M4 with gcc 12 -Os; a linker's map tells what it is */
+  int64_t stack_bytes;    /* an estimate, likewise: the deepest call from NAME_run */
+} rung_emit_report;
+
+RUNG_API rung_status rung_emit_describe(const rung_program *program, const rung_emit_options *options,
+                                        rung_emit_report *report);
+
+/* ---- Comparing -------------------------------------------------------------------------------------------------- */
+
 /* Share of the dataset's examples whose largest logit is their label's (the first on a tie). */
 RUNG_API rung_status rung_program_evaluate(const rung_program *program, const rung_dataset *dataset,
                                            rung_metrics *metrics);
@@ -255,6 +298,31 @@ RUNG_API rung_status rung_program_export_onnx(const rung_program *program, const
  * no ONNX, or an operation has no counterpart (the message names it); RUNG_ERROR_NUMERIC: a parameter is not finite;
  * RUNG_ERROR_ARGUMENT: two values of one name; RUNG_ERROR_IO. */
 RUNG_API rung_status rung_model_export_onnx(const rung_model *model, const char *path);
+
+/* The loss that an imported model gets at its end; a file has none. */
+typedef enum rung_onnx_loss {
+  RUNG_ONNX_CROSS_ENTROPY = 0, /* of a classifier: a softmax at the file's end is in the loss, and left out */
+  RUNG_ONNX_SQUARED_ERROR,     /* of a regression */
+  RUNG_ONNX_SQUARED_HINGE
+} rung_onnx_loss;
+
+typedef struct rung_onnx_import_options {
+  rung_model_options model;
+  rung_onnx_loss loss;
+} rung_onnx_import_options;
+
+/* A model from an ONNX file (github.com/onnx/onnx), operator set 9 or newer: a network of Gemm, MatMul, Add, Relu, Clip
+ * (0..6, or 0 and up), Sigmoid, Tanh, Gelu, BatchNormalization, Dropout, Flatten, Reshape and, at its end, Softmax, as
+ * PyTorch's exporters write them, in evaluation mode; one input [batch, ...] and one output [batch, scores]. Weights of
+ * float, double, float16 and bfloat16 become f32 parameters, with the file's names where these are PyTorch's
+ * ("fc1.weight"). Ready to be evaluated, trained and quantized.
+ * A quantized file (QuantizeLinear and DequantizeLinear on all activations and weights, these symmetric) gives a
+ * calibrated model in integer form, with the file's scales, zero points and integers.
+ * NULL with a message. RUNG_ERROR_UNSUPPORTED: what Rung has no layer for, named: "model.onnx: node '/conv1/Conv'
+ * (Conv): no such layer in Rung"; or the build has no ONNX. RUNG_ERROR_FORMAT, RUNG_ERROR_SHAPE: a file that is damaged
+ * or contradicts itself. RUNG_ERROR_IO: it cannot be read. Memory is bounded by the file's size. */
+RUNG_API rung_model *rung_model_import_onnx(const char *path, const rung_model_options *options);
+RUNG_API rung_model *rung_model_import_onnx_with(const char *path, const rung_onnx_import_options *options);
 
 #ifdef __cplusplus
 }

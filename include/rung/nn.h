@@ -51,9 +51,16 @@ typedef struct rung_linear_options {
 /* x [n, ...] is taken as [n, in]; -> [n, out]. Weight [out, in], bias [out] (0 at first). */
 RUNG_API rung_node *rung_linear(rung_node *x, const char *name, int64_t out);
 RUNG_API rung_node *rung_linear_init(rung_node *x, const char *name, int64_t out, const rung_linear_options *options);
-/* x [n, d]; "NAME.weight" (1), "NAME.bias" (0), "NAME.running_mean" (0), "NAME.running_var" (1); momentum 0.1,
- * epsilon 1e-5. */
+
+typedef struct rung_batch_norm_options {
+  float momentum; /* of the running statistics, at most 1; 0: 0.1 */
+  float epsilon;  /* 0: 1e-5 */
+} rung_batch_norm_options;
+
+/* x [n, d]; "NAME.weight" (1), "NAME.bias" (0), "NAME.running_mean" (0), "NAME.running_var" (1). */
 RUNG_API rung_node *rung_batch_norm(rung_node *x, const char *name);
+RUNG_API rung_node *rung_batch_norm_init(rung_node *x, const char *name, const rung_batch_norm_options *options);
+RUNG_API rung_batch_norm_options rung_batch_norm_defaults(void);
 
 /* Losses; the labels or targets come from the dataset. */
 RUNG_API rung_node *rung_loss_cross_entropy(rung_node *logits);
@@ -84,6 +91,33 @@ RUNG_API rung_status rung_model_check_finite(const rung_model *model);
 /* Writes all parameters, f32, under their names, as rung_safetensors_write does: names and layouts are PyTorch's
  * ("fc1.weight" [out, in], "fc1.bias" [out]), so that load_state_dict of a module with the same layers takes them. */
 RUNG_API rung_status rung_model_save(const rung_model *model, const char *path);
+
+/* ---- Networks as text ------------------------------------------------------------------------------------------- */
+
+/* Layers one behind the other: "linear 256, relu, dropout 0.2, linear 10 no-bias as logits". Linear layers and batch
+ * norms are named fc1, fc2 ... and bn1, bn2 ..., each kind counted from the input on, unless they say "as NAME". All
+ * words: docs/model-text.md. RUNG_ERROR_ARGUMENT, with the piece at fault: "model text: 'lineer 256': expected one of
+ * ..." */
+RUNG_API rung_node *rung_record_text(rung_node *x, const char *text);
+/* "cross-entropy", "squared-hinge" or "squared-error". */
+RUNG_API rung_node *rung_loss_text(rung_node *x, const char *text);
+
+/* A whole model, "INPUT; LAYERS; LOSS": "input 28x28 as image; linear 256, relu, linear 10; cross-entropy". The input
+ * is named input unless it says; the loss may be left out. */
+RUNG_API rung_model *rung_model_from_text(const char *text, const rung_model_options *options);
+/* The text that records this model again, node by node; rung_release it. How weights started is not told. NULL with
+ * RUNG_ERROR_UNSUPPORTED where the model is not a chain of such layers. */
+RUNG_API char *rung_model_text(const rung_model *model);
+
+/* A word of such a text, what may follow it, and what it does: for the help of a command. */
+typedef struct rung_word {
+  const char *name, *arguments, *help;
+} rung_word;
+
+RUNG_API int rung_layer_word_count(void);
+RUNG_API rung_word rung_layer_word(int index);
+RUNG_API int rung_loss_word_count(void);
+RUNG_API rung_word rung_loss_word(int index);
 
 /* ---- Optimizers and schedules ----------------------------------------------------------------------------------- */
 
@@ -170,6 +204,19 @@ RUNG_API rung_status rung_quantize(rung_model *model, const rung_scheme *scheme)
  * into that layer's parameters, for good (src/quant/fold.h): the float network computes what it did, with other
  * numbers. */
 RUNG_API rung_status rung_calibrate(rung_model *model, const rung_dataset *dataset, int64_t examples);
+
+/* A range that needs no data because it is known: of what `node` of the float graph computes. */
+typedef struct rung_known_range {
+  const rung_node *node;
+  float scale;
+  int32_t zero_point;
+} rung_known_range;
+
+/* rung_calibrate with ranges from elsewhere, one for each value that the scheme quantizes. `inputs` tells what the data
+ * will be: its type, and its scale and zero point if u8 or i8; its shape and data do not matter.
+ * RUNG_ERROR_ARGUMENT: a value that is not quantized has a range, or one that is has none; the message names it. */
+RUNG_API rung_status rung_calibrate_known(rung_model *model, const rung_tensor *inputs, const rung_known_range *ranges,
+                                          int count);
 /* RUNG_ERROR_STATE for a quantized form of a model that is not calibrated. */
 RUNG_API rung_status rung_model_use(rung_model *model, rung_form form);
 RUNG_API rung_form rung_model_form(const rung_model *model);

@@ -52,6 +52,21 @@ rung_status rung_atomic_write(rung_atomic_file *file, const void *bytes, size_t 
   return fwrite(bytes, 1, size, file->file) == size ? RUNG_OK : cannot_write(file->path);
 }
 
+rung_status rung_atomic_write_elements(rung_atomic_file *file, const rung_tensor *tensor) {
+  /* Byte i of a little-endian element is byte i ^ (size - 1) of a big-endian one: the size is a power of two. */
+  const size_t size = rung_dtype_size(tensor->type), flip = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? size - 1 : 0;
+  const unsigned char *bytes = tensor->data;
+  unsigned char chunk[1 << 14];
+  rung_status status = RUNG_OK;
+  for (size_t left = (size_t)rung_tensor_count(tensor) * size, part; left > 0 && status == RUNG_OK; left -= part) {
+    part = left < sizeof chunk ? left : sizeof chunk;
+    for (size_t i = 0; i < part; i++) chunk[i] = bytes[i ^ flip];
+    status = rung_atomic_write(file, chunk, part);
+    bytes += part;
+  }
+  return status;
+}
+
 /* Makes the rename last. Not checked: the file is whole with or without it, and not every file system can. */
 static void sync_folder(char *path) {
   char *slash = strrchr(path, '/');

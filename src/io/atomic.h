@@ -15,6 +15,8 @@ typedef struct rung_atomic_file {
  * file or nothing: a rename would put an end to a device. */
 rung_status rung_atomic_open(rung_atomic_file *file, const char *path);
 rung_status rung_atomic_write(rung_atomic_file *file, const void *bytes, size_t size);
+/* The tensor's elements, little-endian. */
+rung_status rung_atomic_write_elements(rung_atomic_file *file, const rung_tensor *tensor);
 
 /* Ends it. `status` is how writing went: RUNG_OK puts the file in its place, anything else, or a failure in doing so,
  * removes it and leaves what stood at `path`. Returns `status`, or that failure. */

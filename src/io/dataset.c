@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Inputs or targets: [count, ...] of a type a dataset may hold, and numbers throughout. */
 static rung_status check_tensor(const char *name, const char *what, const rung_tensor *tensor, bool integers) {
@@ -104,9 +105,55 @@ rung_dataset *rung_dataset_view(const rung_dataset *parent, int64_t begin, int64
 
 void rung_dataset_storage_free(rung_dataset_storage *storage) {
   if (storage == NULL) return;
-  rung_idx_free(&storage->inputs);
+  rung_release(storage->inputs.data);
   rung_release(storage->labels);
+  rung_release(storage->targets.data);
+  rung_release(storage->class_names);
   rung_release(storage);
+}
+
+/* Two at least: a set that happens to hold one class is still one of a classifier. */
+static int32_t count_classes(const int32_t *labels, int64_t count) {
+  int32_t classes = 2;
+  for (int64_t i = 0; i < count; i++)
+    if (labels[i] >= classes && labels[i] < INT32_MAX) classes = labels[i] + 1;
+  return classes;
+}
+
+/* Is `tensor`, but for its count, what `like` is? Both may have no data. */
+static rung_status check_like(const char *name, const char *what, const rung_tensor *tensor, const rung_tensor *like,
+                              const char *like_name) {
+  char has[RUNG_SHAPE_TEXT], expected[RUNG_SHAPE_TEXT];
+  rung_shape wanted = like->shape;
+  if (wanted.rank > 0) wanted.extent[0] = tensor->shape.extent[0];
+  if (rung_shape_equal(&tensor->shape, &wanted)) return RUNG_OK;
+  return rung_fail(RUNG_ERROR_SHAPE, "%s: %s are %s, expected %s as in %s", name, what,
+                   rung_shape_format(&tensor->shape, has, sizeof has),
+                   rung_shape_format(&wanted, expected, sizeof expected), like_name);
+}
+
+static rung_status check_dataset_like(const rung_dataset *dataset, const rung_dataset *like) {
+  if (like == NULL) return RUNG_OK;
+  rung_status status = check_like(dataset->name, "inputs", &dataset->inputs, &like->inputs, like->name);
+  if (status == RUNG_OK) status = check_like(dataset->name, "targets", &dataset->targets, &like->targets, like->name);
+  return status;
+}
+
+rung_dataset *rung_dataset_own(const char *path, rung_dataset_storage *storage, int32_t classes,
+                               const rung_dataset *like) {
+  const char *slash = strrchr(path, '/'), *name = slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+  const rung_tensor *targets = storage->targets.data != NULL ? &storage->targets : NULL;
+  if (classes == 0 && storage->labels != NULL)
+    classes = count_classes(storage->labels, storage->inputs.shape.extent[0]);
+  rung_dataset *dataset = rung_dataset_new(name, &storage->inputs, storage->labels, classes, targets);
+  if (dataset == NULL || check_dataset_like(dataset, like) != RUNG_OK) {
+    rung_dataset_free(dataset);
+    rung_dataset_storage_free(storage);
+    return NULL;
+  }
+  dataset->class_names = storage->class_names;
+  dataset->owned = storage;
+  return dataset;
 }
 
 void rung_dataset_free(rung_dataset *dataset) {

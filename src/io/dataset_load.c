@@ -115,13 +115,7 @@ rung_dataset *rung_dataset_load(const char *name, rung_split split) {
   if (find_folder(name, split, folder) != RUNG_OK) return NULL;
   rung_dataset_storage *storage = rung_allocate(sizeof *storage);
   if (storage == NULL) return NULL;
-  rung_dataset *dataset = NULL;
-  if (read_split(folder, split, storage) == RUNG_OK)
-    dataset = rung_dataset_new(name, &storage->inputs, storage->labels, CLASSES, NULL);
-  if (dataset != NULL) {
-    dataset->owned = storage;
-  } else {
-    rung_dataset_storage_free(storage);
-  }
-  return dataset;
+  if (read_split(folder, split, storage) == RUNG_OK) return rung_dataset_own(name, storage, CLASSES, NULL);
+  rung_dataset_storage_free(storage);
+  return NULL;
 }

@@ -5,20 +5,8 @@
 
 #include <string.h>
 
-/* A gzip file does not say how much it holds, and an IDX header may claim anything: memory grows with what has really
- * been inflated, from this size on, so that a lie of a few bytes cannot ask for gigabytes. */
-#define FIRST_CAPACITY ((size_t)1 << 20)
-
 static uint32_t big_endian(const unsigned char bytes[4]) {
   return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
-}
-
-static rung_status read_exactly(rung_stream *stream, void *buffer, size_t wanted) {
-  size_t got = 0;
-  rung_status status = rung_stream_read(stream, buffer, wanted, &got);
-  if (status == RUNG_OK && got < wanted)
-    return rung_fail(RUNG_ERROR_FORMAT, "%s: the file ends within its IDX header", stream->path);
-  return status;
 }
 
 static bool dtype_of(unsigned char code, rung_dtype *type) {
@@ -34,7 +22,7 @@ static bool dtype_of(unsigned char code, rung_dtype *type) {
 /* Fills type and shape of *tensor, and *bytes, the size of the elements that must follow. */
 static rung_status read_header(rung_stream *stream, rung_tensor *tensor, size_t *bytes) {
   unsigned char magic[4], extents[4 * RUNG_MAX_RANK];
-  rung_status status = read_exactly(stream, magic, sizeof magic);
+  rung_status status = rung_stream_read_exactly(stream, magic, sizeof magic, "IDX header");
   if (status != RUNG_OK) return status;
   if (magic[0] != 0 || magic[1] != 0)
     return rung_fail(RUNG_ERROR_FORMAT, "%s: not an IDX file: begins with 0x%02x%02x, expected 0x0000", stream->path,
@@ -45,7 +33,7 @@ static rung_status read_header(rung_stream *stream, rung_tensor *tensor, size_t 
   if (magic[3] < 1 || magic[3] > RUNG_MAX_RANK)
     return rung_fail(RUNG_ERROR_FORMAT, "%s: IDX rank %d, expected 1..%d", stream->path, magic[3], RUNG_MAX_RANK);
   tensor->shape.rank = magic[3];
-  status = read_exactly(stream, extents, 4 * (size_t)magic[3]);
+  status = rung_stream_read_exactly(stream, extents, 4 * (size_t)magic[3], "IDX header");
   if (status != RUNG_OK) return status;
   for (int i = 0; i < tensor->shape.rank; i++) tensor->shape.extent[i] = big_endian(extents + 4 * i);
 
@@ -66,37 +54,18 @@ static rung_status wrong_size(const rung_stream *stream, const rung_tensor *tens
                    rung_dtype_name(tensor->type));
 }
 
-/* Doubles the block, up to `most`. */
-static rung_status grow(void **memory, size_t *capacity, size_t most) {
-  size_t wider = *capacity > most / 2 ? most : 2 * *capacity;
-  void *larger = rung_allocate(wider);
-  if (larger == NULL) return RUNG_ERROR_MEMORY;
-  memcpy(larger, *memory, *capacity);
-  rung_release(*memory);
-  *memory = larger;
-  *capacity = wider;
-  return RUNG_OK;
-}
-
 /* Reads the elements into tensor->data, which may hold memory after a failure too. */
 static rung_status read_elements(rung_stream *stream, rung_tensor *tensor, size_t bytes) {
-  size_t held = 0, got = 0, capacity = bytes;
+  size_t held = 0, got = 0;
   if (stream->inflater == NULL) { /* the truth is known before anything is allocated */
     held = (size_t)stream->size - 4 - 4 * (size_t)tensor->shape.rank;
     if (held != bytes) return wrong_size(stream, tensor, bytes, "", held);
-  } else if (capacity > FIRST_CAPACITY) {
-    capacity = FIRST_CAPACITY;
   }
-  tensor->data = rung_allocate(capacity);
-  if (tensor->data == NULL) return RUNG_ERROR_MEMORY;
-  for (held = 0; held < bytes; held += got) {
-    rung_status status = held == capacity ? grow(&tensor->data, &capacity, bytes) : RUNG_OK;
-    if (status == RUNG_OK) status = rung_stream_read(stream, (char *)tensor->data + held, capacity - held, &got);
-    if (status != RUNG_OK) return status;
-    if (got == 0) return wrong_size(stream, tensor, bytes, "", held);
-  }
+  rung_status status = rung_stream_read_rest(stream, bytes, &tensor->data, &held);
+  if (status != RUNG_OK) return status;
+  if (held < bytes) return wrong_size(stream, tensor, bytes, "", held);
   unsigned char beyond;
-  rung_status status = rung_stream_read(stream, &beyond, 1, &got);
+  status = rung_stream_read(stream, &beyond, 1, &got);
   if (status == RUNG_OK && got > 0) return wrong_size(stream, tensor, bytes, "more than ", bytes);
   return status;
 }

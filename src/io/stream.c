@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define FIRST_CAPACITY ((size_t)1 << 20) /* bytes for what is inflated, before it is known how much that is */
+
 #ifdef RUNG_HAVE_ZLIB
 #include <zlib.h>
 
@@ -120,5 +122,47 @@ rung_status rung_stream_read(rung_stream *stream, void *buffer, size_t wanted, s
   *got = fread(buffer, 1, wanted, stream->file);
   if (*got < wanted && ferror(stream->file))
     return rung_fail(RUNG_ERROR_IO, "%s: cannot be read: %s", stream->path, strerror(errno));
+  return RUNG_OK;
+}
+
+rung_status rung_stream_read_exactly(rung_stream *stream, void *buffer, size_t wanted, const char *what) {
+  size_t got = 0;
+  rung_status status = rung_stream_read(stream, buffer, wanted, &got);
+  if (status == RUNG_OK && got < wanted)
+    return rung_fail(RUNG_ERROR_FORMAT, "%s: the file ends within its %s", stream->path, what);
+  return status;
+}
+
+/* Doubles the block, up to `most`. */
+static rung_status grow(char **memory, size_t *capacity, size_t most) {
+  size_t wider = *capacity > most / 2 ? most : 2 * *capacity;
+  char *larger = rung_allocate(wider + 1);
+  if (larger == NULL) return RUNG_ERROR_MEMORY;
+  memcpy(larger, *memory, *capacity);
+  rung_release(*memory);
+  *memory = larger;
+  *capacity = wider;
+  return RUNG_OK;
+}
+
+rung_status rung_stream_read_rest(rung_stream *stream, size_t most, void **memory, size_t *size) {
+  if (stream->inflater == NULL && most > (size_t)stream->size) most = (size_t)stream->size;
+  if (most > PTRDIFF_MAX) most = PTRDIFF_MAX;
+  size_t held = 0, got = 1, capacity = most;
+  if (stream->inflater != NULL && capacity > FIRST_CAPACITY) capacity = FIRST_CAPACITY;
+  *memory = NULL;
+  char *block = rung_allocate(capacity + 1);
+  rung_status status = block != NULL ? RUNG_OK : RUNG_ERROR_MEMORY;
+  for (; status == RUNG_OK && held < most && got > 0; held += got) {
+    got = 0;
+    if (held == capacity) status = grow(&block, &capacity, most);
+    if (status == RUNG_OK) status = rung_stream_read(stream, block + held, capacity - held, &got);
+  }
+  if (status != RUNG_OK) {
+    rung_release(block);
+    return status;
+  }
+  *memory = block;
+  *size = held;
   return RUNG_OK;
 }

@@ -19,4 +19,12 @@ void rung_stream_close(rung_stream *stream);
 /* *got < wanted only at the end, which for gzip is a good one: complete, its checksums right, nothing behind it. */
 rung_status rung_stream_read(rung_stream *stream, void *buffer, size_t wanted, size_t *got);
 
+/* The same for what is in the way of the elements: a file that ends before `wanted` bytes ends "within its `what`". */
+rung_status rung_stream_read_exactly(rung_stream *stream, void *buffer, size_t wanted, const char *what);
+
+/* Reads what is left, up to `most` bytes, into *memory (rung_release it), which has a zero byte behind them. It is no
+ * larger than the file, or for gzip than twice what has really been inflated (and 1 MiB), whatever `most` is: a header
+ * that lies cannot ask for gigabytes. NULL after a failure. */
+rung_status rung_stream_read_rest(rung_stream *stream, size_t most, void **memory, size_t *size);
+
 #endif

@@ -291,6 +291,10 @@ rung_quantizer *rung_quantization_quantizer(const rung_quantization *quantizatio
   return NULL;
 }
 
+rung_quantizer *rung_quantization_quantizer_of(const rung_quantization *quantization, const rung_node *node) {
+  return quantization->quantizer[node->index];
+}
+
 void rung_quantization_refresh(rung_quantization *quantization) {
   rung_graph *graph = quantization->graph[RUNG_ARITHMETIC_INTEGER];
   for (int i = 0; i < rung_graph_node_count(graph); i++)

@@ -1,6 +1,7 @@
 /* The quantizer of one activation: off -> calibrate -> train -> frozen. */
 #include <rung/quant.h>
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -69,4 +70,25 @@ rung_status rung_quantizer_observe_range(rung_quantizer *quantizer, float min, f
                      quantizer->name, (double)min, (double)max);
   rung_observer_observe_range(quantizer->observer, min, max);
   return blame(quantizer, follow(quantizer));
+}
+
+rung_status rung_quantizer_set(rung_quantizer *quantizer, float scale, int32_t zero_point) {
+  if (!(scale >= FLT_MIN && scale <= FLT_MAX))
+    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: scale %g, expected a positive, normal number", quantizer->name,
+                     (double)scale);
+  bool fits =
+      quantizer->format.symmetric ? zero_point == 0 : zero_point >= quantizer->qmin && zero_point <= quantizer->qmax;
+  if (!fits)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: zero point %d, expected %d..%d", quantizer->name, zero_point,
+                     quantizer->format.symmetric ? 0 : quantizer->qmin,
+                     quantizer->format.symmetric ? 0 : quantizer->qmax);
+  rung_observer_reset(quantizer->observer);
+  if (rung_observer_needs_range_only(quantizer->observer))
+    rung_observer_observe_range(quantizer->observer, scale * (float)(quantizer->qmin - zero_point),
+                                scale * (float)(quantizer->qmax - zero_point));
+  quantizer->observed = 1;
+  quantizer->scale = scale;
+  quantizer->zero_point = zero_point;
+  if (quantizer->state == RUNG_QUANTIZER_OFF) quantizer->state = RUNG_QUANTIZER_CALIBRATE;
+  return RUNG_OK;
 }

@@ -175,3 +175,7 @@ rung_node *rung_batch_norm_with(rung_node *x, rung_node *scale, rung_node *shift
 float rung_batch_norm_epsilon(const rung_node *node) {
   return ((const batch_norm_attributes *)node->attributes)->epsilon;
 }
+
+float rung_batch_norm_momentum(const rung_node *node) {
+  return ((const batch_norm_attributes *)node->attributes)->momentum;
+}

@@ -53,7 +53,7 @@ static const char *quantize(export_file *file, const char *x, const activation *
 /* ---- The parameters of a layer ---------------------------------------------------------------------------------- */
 
 /* "fc1" of "fc1.weight". */
-static const char *layer_name(export_file *file, const program_layer *layer) {
+static const char *layer_name(export_file *file, const rung_instruction *layer) {
   static const char suffix[] = ".weight";
   size_t length = strlen(layer->name), tail = sizeof suffix - 1;
   if (length > tail && strcmp(layer->name + length - tail, suffix) == 0) length -= tail;
@@ -109,7 +109,7 @@ static const char *write_real_bias(export_file *file, const rung_integer_layer *
 /* ---- Layers ----------------------------------------------------------------------------------------------------- */
 
 /* x [n, in], the real value of its integers -> that of the layer's output; at the last layer, the logits. */
-static const char *write_layer(export_file *file, const program_layer *layer, const char *x,
+static const char *write_layer(export_file *file, const rung_instruction *layer, const char *x,
                                const rung_onnx_options *options) {
   const rung_integer_layer *integers = &layer->instruction.integers;
   const bool last = integers->output_type == RUNG_I32;
@@ -168,7 +168,7 @@ static rung_status settle_options(const rung_program *program, rung_onnx_options
   for (int i = 0; i < program->count; i++)
     if (program->layer[i].instruction.integers.groups > 1 && options->opset < BLOCKS_OPSET)
       return rung_fail(RUNG_ERROR_UNSUPPORTED, "onnx: %s has a scale a group, which opset %d lacks, expected opset %d",
-                       program->layer[i].name, options->opset, BLOCKS_OPSET);
+                       program->layer[i].instruction.name, options->opset, BLOCKS_OPSET);
   return RUNG_OK;
 }
 
@@ -180,7 +180,7 @@ rung_status rung_program_export_onnx(const rung_program *program, const char *pa
   export_file file;
   export_begin(&file, "program", settled.opset);
   const char *x = write_input(&file, program);
-  for (int i = 0; i < program->count; i++) x = write_layer(&file, &program->layer[i], x, &settled);
+  for (int i = 0; i < program->count; i++) x = write_layer(&file, &program->layer[i].instruction, x, &settled);
   return export_end(&file, path);
 }
 

@@ -1,0 +1,147 @@
+/* The layers and losses of a network as text: how each is recorded, and how it is told from a recorded node. */
+#include "text.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- Layers ----------------------------------------------------------------------------------------------------- */
+
+static rung_node *record_linear(rung_node *x, const text_arguments *arguments) {
+  return rung_linear_init(x, arguments->name, arguments->count,
+                          &(rung_linear_options){.init = arguments->xavier ? RUNG_INIT_XAVIER : RUNG_INIT_HE,
+                                                 .no_bias = arguments->no_bias});
+}
+
+/* How the weight started is not known any more. */
+static bool describe_linear(const rung_node *node, text_arguments *arguments) {
+  arguments->count = node->value.shape.extent[1];
+  arguments->no_bias = node->input[2] == NULL;
+  return true;
+}
+
+static rung_node *record_batch_norm(rung_node *x, const text_arguments *arguments) {
+  return rung_batch_norm_init(
+      x, arguments->name, &(rung_batch_norm_options){.momentum = arguments->momentum, .epsilon = arguments->epsilon});
+}
+
+static bool describe_batch_norm(const rung_node *node, text_arguments *arguments) {
+  const rung_batch_norm_options defaults = rung_batch_norm_defaults();
+  const float momentum = rung_batch_norm_momentum(node), epsilon = rung_batch_norm_epsilon(node);
+  arguments->momentum = momentum == defaults.momentum ? 0 : momentum;
+  arguments->epsilon = epsilon == defaults.epsilon ? 0 : epsilon;
+  return momentum != 0;
+}
+
+static rung_node *record_dropout(rung_node *x, const text_arguments *arguments) {
+  return rung_dropout(x, arguments->fraction);
+}
+
+static bool describe_dropout(const rung_node *node, text_arguments *arguments) {
+  arguments->fraction = rung_dropout_probability(node);
+  return true;
+}
+
+static rung_node *record_reshape(rung_node *x, const text_arguments *arguments) {
+  return rung_reshape(x, arguments->shape);
+}
+
+static bool describe_reshape(const rung_node *node, text_arguments *arguments) {
+  const rung_shape *shape = &node->value.shape;
+  arguments->shape.rank = shape->rank - 1;
+  memcpy(arguments->shape.extent, shape->extent + 1, sizeof shape->extent - sizeof shape->extent[0]);
+  return shape->rank > 1;
+}
+
+/* Those without arguments. */
+#define PLAIN(id)                                                                                                      \
+  static rung_node *record_##id(rung_node *x, const text_arguments *arguments) {                                       \
+    (void)arguments;                                                                                                   \
+    return rung_##id(x);                                                                                               \
+  }                                                                                                                    \
+  static bool describe_##id(const rung_node *node, text_arguments *arguments) {                                        \
+    (void)node, (void)arguments;                                                                                       \
+    return true;                                                                                                       \
+  }
+
+PLAIN(relu)
+PLAIN(relu6)
+PLAIN(sigmoid)
+PLAIN(tanh)
+PLAIN(gelu)
+
+/* ---- The tables ------------------------------------------------------------------------------------------------- */
+
+#define LAYER_ROW(id, text, follows, does, operation, what, letters)                                                   \
+  {.word = {.name = text, .arguments = follows, .help = does},                                                         \
+   .op = operation,                                                                                                    \
+   .argument = what,                                                                                                   \
+   .prefix = letters,                                                                                                  \
+   .record = record_##id,                                                                                              \
+   .describe = describe_##id},
+const text_layer text_layers[TEXT_LAYERS] = {TEXT_LAYER_LIST(LAYER_ROW)};
+
+#define LOSS_ROW(id, text, follows, does, operation)                                                                   \
+  {.word = {.name = text, .arguments = follows, .help = does}, .op = operation, .record = rung_loss_##id},
+const text_loss text_losses[TEXT_LOSSES] = {TEXT_LOSS_LIST(LOSS_ROW)};
+
+int rung_layer_word_count(void) {
+  return TEXT_LAYERS;
+}
+
+rung_word rung_layer_word(int index) {
+  return index >= 0 && index < TEXT_LAYERS ? text_layers[index].word : (rung_word){0};
+}
+
+int rung_loss_word_count(void) {
+  return TEXT_LOSSES;
+}
+
+rung_word rung_loss_word(int index) {
+  return index >= 0 && index < TEXT_LOSSES ? text_losses[index].word : (rung_word){0};
+}
+
+void text_default_name(const text_layer *layer, const rung_graph *graph, int end, char name[32]) {
+  int number = 1;
+  for (int i = 0; i < end; i++) number += strcmp(rung_graph_node(graph, i)->op->name, layer->op) == 0;
+  snprintf(name, 32, "%s%d", layer->prefix, number);
+}
+
+/* ---- Fractions -------------------------------------------------------------------------------------------------- */
+
+enum { MOST_DIGITS = 15 }; /* an integer of so many is a double, exactly */
+
+static double power_of_ten(int exponent) {
+  double power = 1;
+  while (exponent-- > 0) power *= 10; /* exact up to 10^22 */
+  return power;
+}
+
+bool text_read_fraction(const char *text, float *value) {
+  int64_t digits = 0;
+  int count = 0, decimals = -1;
+  for (const char *c = text; *c != '\0'; c++) {
+    if (*c == '.' && decimals < 0) {
+      decimals = 0;
+    } else if (*c >= '0' && *c <= '9' && count < MOST_DIGITS + 1) {
+      digits = digits * 10 + (*c - '0');
+      count++;
+      decimals += decimals >= 0;
+    } else {
+      return false;
+    }
+  }
+  *value = (float)((double)digits / power_of_ten(decimals));
+  return count > 0 && count <= MOST_DIGITS + 1;
+}
+
+bool text_write_fraction(FILE *out, float value) {
+  for (int decimals = 0; decimals <= MOST_DIGITS && value >= 0 && value <= 1; decimals++) {
+    double digits = rint((double)value * power_of_ten(decimals));
+    if ((float)(digits / power_of_ten(decimals)) != value) continue;
+    const int64_t whole = (int64_t)(digits / power_of_ten(decimals));
+    const int64_t rest = (int64_t)(digits - (double)whole * power_of_ten(decimals));
+    fprintf(out, decimals > 0 ? "%lld.%0*lld" : "%lld", (long long)whole, decimals, (long long)rest);
+    return true;
+  }
+  return false;
+}
