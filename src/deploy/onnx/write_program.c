@@ -111,7 +111,7 @@ static const char *write_real_bias(export_file *file, const rung_integer_layer *
 /* x [n, in], the real value of its integers -> that of the layer's output; at the last layer, the logits. */
 static const char *write_layer(export_file *file, const rung_instruction *layer, const char *x,
                                const rung_onnx_options *options) {
-  const rung_integer_layer *integers = &layer->instruction.integers;
+  const rung_integer_layer *integers = &layer->integers;
   const bool last = integers->output_type == RUNG_I32;
   const char *name = layer_name(file, layer), *weight = write_weight(file, integers, name, options->opset);
   const char *bias = integers->group ? write_real_bias(file, integers, name) : write_bias(file, integers, name);
