@@ -175,7 +175,8 @@ RUNG_API rung_status rung_execution_parse(const char *name, rung_execution *exec
 typedef struct rung_verify_options {
   unsigned executions; /* the sum of 1u << RUNG_EXECUTION_... of those wanted; 0: all. The program always runs */
   int64_t examples;    /* of the dataset, from its first on; 0 or more than there are: all */
-  const rung_program *program; /* what the model was frozen to before, or loaded; NULL: the model is frozen now */
+  const rung_program *program;   /* what the model was frozen to before, or loaded; NULL: the model is frozen now */
+  const rung_emit_options *emit; /* how the C is written; NULL: plainly */
   /* Commands, each one or more words with spaces between, the first looked for in PATH. */
   const char *compiler; /* of C99, taking -std=c99 -O2 -D -o; NULL: $CC, else "cc" */
   const char *runner;   /* what starts what the compiler made, such as "qemu-aarch64"; NULL: nothing */

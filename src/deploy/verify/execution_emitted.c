@@ -71,7 +71,7 @@ static rung_status write_sources(verify_run *run, emitted_files *files) {
   files->executable = folder_file(run->arena, run->folder, "network");
   files->errors = folder_file(run->arena, run->folder, "compiler-says");
   if (!files->source || !files->main || !files->executable || !files->errors) return RUNG_ERROR_MEMORY;
-  status = rung_emit_c(run->program, "network", run->folder, NULL);
+  status = rung_emit_c(run->program, "network", run->folder, run->options.emit);
   if (status == RUNG_OK && !write_main(run, files->main))
     status = rung_fail(RUNG_ERROR_IO, "verify: cannot write '%s'", files->main);
   return status;
