@@ -187,9 +187,9 @@ typedef struct rung_verify_options {
 typedef struct rung_verification rung_verification;
 
 /* Runs `model`, calibrated, over `dataset`, block by block: memory does not grow with the dataset. The model is left as
- * it was. What a compiler and Python need is put in a folder in $TMPDIR (else /tmp), which is removed again. NULL with
- * a message where the model cannot be frozen or the dataset does not fit it; an execution that cannot run for reasons
- * of its own does not stop the others (rung_execution_summary.outcome). */
+ * it was. What a compiler and Python need is put in a folder in $TMPDIR, or where the system has such, that is removed
+ * again. NULL with a message where the model cannot be frozen or the dataset does not fit it; an execution that cannot
+ * run for reasons of its own does not stop the others (rung_execution_summary.outcome). */
 RUNG_API rung_verification *rung_verify(rung_model *model, const rung_dataset *dataset,
                                         const rung_verify_options *options);
 RUNG_API void rung_verification_free(rung_verification *verification);

@@ -437,7 +437,7 @@ END_TEST
 static char scratch[64];
 
 static void scratch_open(void) {
-  snprintf(scratch, sizeof scratch, "/tmp/rung-test-XXXXXX");
+  snprintf(scratch, sizeof scratch, "%s/rung-test-XXXXXX", P_tmpdir);
   ck_assert_ptr_nonnull(mkdtemp(scratch));
   setenv("TMPDIR", scratch, 1);
 }

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 char *folder_file(rung_arena *arena, const char *folder, const char *name) {
   size_t size = strlen(folder) + strlen(name) + 2;
@@ -19,7 +18,7 @@ char *folder_file(rung_arena *arena, const char *folder, const char *name) {
 rung_status folder_make(rung_arena *arena, const char **path) {
   const char *parent = getenv("TMPDIR");
   *path = NULL;
-  char *made = folder_file(arena, parent && *parent ? parent : "/tmp", "rung-verify-XXXXXX");
+  char *made = folder_file(arena, parent && *parent ? parent : P_tmpdir, "rung-verify-XXXXXX");
   if (!made) return RUNG_ERROR_MEMORY;
   if (!mkdtemp(made)) return rung_fail(RUNG_ERROR_IO, "verify: cannot make the folder '%s': %s", made, strerror(errno));
   *path = made;
