@@ -94,6 +94,7 @@ typedef struct rung_replay_options {
   int64_t first;         /* the examples are first .. first+count-1 of the bound sources ... */
   const uint32_t *rows;  /* ... or, if not NULL, rows[first .. first+count-1] */
   bool training;         /* dropout drops, batch norm uses the batch, observers observe */
+  bool rehearsal;        /* ... but for dropout, which keeps all; and the step is not counted */
   bool backward;         /* then the gradient of the last node, a scalar, to every parameter */
   const rung_node *last; /* stop after this node (no backward); NULL: the whole graph */
   /* The optimizer. `update` is called on every member of the team after the backward pass, within the same run of
@@ -130,7 +131,8 @@ RUNG_API void rung_node_set_trainable(rung_node *parameter, bool trainable);
 typedef struct rung_replay {
   int ith, nth;
   bool training, backward;
-  uint64_t step; /* replays with .training so far: the position in random streams */
+  bool drops;    /* dropout drops: in training, unless it is a rehearsal */
+  uint64_t step; /* replays with .training so far, rehearsals not counted: the position in random streams */
   rung_team *team;
   void *scratch;            /* this member's, at least the node's scratch_bytes */
   rung_gradient_take *take; /* NULL: gradients are stored */

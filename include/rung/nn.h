@@ -229,6 +229,19 @@ RUNG_API rung_status rung_quantize(rung_model *model, const rung_scheme *scheme)
  * into that layer's parameters, for good (src/quant/fold.h): the float network computes what it did, with other
  * numbers. */
 RUNG_API rung_status rung_calibrate(rung_model *model, const rung_dataset *dataset, int64_t examples);
+
+/* A range that needs no data because it is known: of what `node` of the float graph computes. */
+typedef struct rung_known_range {
+  const rung_node *node;
+  float scale;
+  int32_t zero_point;
+} rung_known_range;
+
+/* rung_calibrate with ranges from elsewhere, one for each value that the scheme quantizes. `inputs` tells what the data
+ * will be: its type, and its scale and zero point if u8 or i8; its shape and data do not matter.
+ * RUNG_ERROR_ARGUMENT: a value that is not quantized has a range, or one that is has none; the message names it. */
+RUNG_API rung_status rung_calibrate_known(rung_model *model, const rung_tensor *inputs, const rung_known_range *ranges,
+                                          int count);
 /* RUNG_ERROR_STATE for a quantized form of a model that is not calibrated. */
 RUNG_API rung_status rung_model_use(rung_model *model, rung_form form);
 RUNG_API rung_form rung_model_form(const rung_model *model);

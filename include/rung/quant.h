@@ -124,6 +124,11 @@ RUNG_API void rung_quantizer_free(rung_quantizer *quantizer);
 /* Observes and takes over the new range: in CALIBRATE and TRAIN; OFF becomes CALIBRATE; FROZEN ignores it. */
 RUNG_API rung_status rung_quantizer_observe(rung_quantizer *quantizer, const float *x, int64_t n);
 RUNG_API rung_status rung_quantizer_observe_range(rung_quantizer *quantizer, float min, float max);
+/* Takes parameters that are known, from a file for instance, in place of all that was observed: OFF becomes CALIBRATE.
+ * Training goes on from that range; an observer that needs the values begins anew with them.
+ * RUNG_ERROR_ARGUMENT: the scale is no positive, normal number, or the zero point is not among the format's integers.
+ */
+RUNG_API rung_status rung_quantizer_set(rung_quantizer *quantizer, float scale, int32_t zero_point);
 /* Puts back what was stored of a quantizer (its observer's part: rung_observer_set_state). RUNG_ERROR_ARGUMENT, with
  * the quantizer as it was, for a scale that is not a positive number or a zero point outside qmin .. qmax. */
 RUNG_API rung_status rung_quantizer_restore(rung_quantizer *quantizer, rung_quantizer_state state, float scale,
@@ -255,6 +260,8 @@ RUNG_API rung_node *rung_quantization_node(const rung_quantization *quantization
                                            const rung_node *node);
 RUNG_API int rung_quantization_quantizer_count(const rung_quantization *quantization);
 RUNG_API rung_quantizer *rung_quantization_quantizer(const rung_quantization *quantization, int index);
+/* That of `node` of the float graph; NULL where its value is not quantized. */
+RUNG_API rung_quantizer *rung_quantization_quantizer_of(const rung_quantization *quantization, const rung_node *node);
 /* Feeds every quantizer what the float graph's last replay computed. */
 RUNG_API rung_status rung_quantization_observe(rung_quantization *quantization);
 RUNG_API void rung_quantization_set_state(rung_quantization *quantization, rung_quantizer_state state);

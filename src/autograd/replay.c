@@ -53,6 +53,7 @@ static void walk_task(void *context, int ith, int nth) {
   const rung_replay replay = {.ith = ith,
                               .nth = nth,
                               .training = walk->options->training,
+                              .drops = walk->options->training && !walk->options->rehearsal,
                               .backward = walk->options->backward,
                               .step = graph->step,
                               .team = graph->team,
@@ -93,10 +94,11 @@ rung_status rung_graph_replay(rung_graph *graph, const rung_replay_options *opti
   if (status != RUNG_OK) return status;
 
   graph_set_count(graph, options->count);
-  if (options->training) graph->step++;
+  if (options->training && !options->rehearsal) graph->step++;
   if (options->backward) *(float *)graph->nodes[last]->gradient.data = 1;
   const rung_replay replay = {.nth = 1,
                               .training = options->training,
+                              .drops = options->training && !options->rehearsal,
                               .backward = options->backward,
                               .step = graph->step,
                               .team = graph->team,

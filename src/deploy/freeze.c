@@ -17,7 +17,6 @@ static void name_layer(program_layer *layer, const char *parameter) {
 static rung_status freeze_layer(rung_program *program, const rung_node *node) {
   program_layer *layer = &program->layer[program->count];
   name_layer(layer, node->input[1]->name);
-  layer->node = node->index;
   program->count++;
   return rung_integer_layer_view(node, &layer->instruction.integers);
 }

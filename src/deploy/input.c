@@ -20,7 +20,7 @@ rung_status rung_program_quantize(const rung_program *program, const float *x, v
   return RUNG_OK;
 }
 
-static rung_status check_inputs(const rung_program *program, const rung_dataset *dataset) {
+rung_status program_check_inputs(const rung_program *program, const rung_dataset *dataset) {
   const rung_buffer *first = &program->buffer[0];
   if (dataset->inputs.type != first->type && !(dataset->inputs.type == RUNG_F32 && program->real_inputs))
     return rung_fail(RUNG_ERROR_ARGUMENT, "%s: inputs are %s, the program takes %s", dataset->name,
@@ -39,7 +39,7 @@ static rung_status check_inputs(const rung_program *program, const rung_dataset 
 
 const void *program_inputs(const rung_program *program, const rung_dataset *dataset, void **owned) {
   *owned = NULL;
-  if (check_inputs(program, dataset) != RUNG_OK) return NULL;
+  if (program_check_inputs(program, dataset) != RUNG_OK) return NULL;
   if (dataset->inputs.type != RUNG_F32) return dataset->inputs.data;
   *owned = rung_allocate((size_t)rung_tensor_count(&dataset->inputs));
   if (!*owned) return NULL;

@@ -184,7 +184,7 @@ rung_status rung_model_use(rung_model *model, rung_form form) {
 
 /* ---- Data ------------------------------------------------------------------------------------------------------- */
 
-static rung_status check_loss(const rung_model *model) {
+rung_status model_check_loss(const rung_model *model) {
   rung_status status = rung_model_status(model);
   if (status != RUNG_OK) return status;
   const rung_node *last = rung_graph_node(model->graph, rung_graph_node_count(model->graph) - 1);
@@ -196,6 +196,7 @@ static rung_status check_loss(const rung_model *model) {
 /* The integers of the first layer are those of the data that was calibrated on; others would mean other numbers. */
 static rung_status check_calibrated(const rung_model *model, const rung_dataset *dataset) {
   const rung_tensor *have = &dataset->inputs, *want = &model->inputs;
+  if (want->type == RUNG_F32) return RUNG_OK; /* integers are read as the reals that they stand for */
   if (have->type != want->type)
     return rung_fail(RUNG_ERROR_ARGUMENT, "%s: inputs are %s, the model was calibrated on %s", dataset->name,
                      rung_dtype_name(have->type), rung_dtype_name(want->type));
@@ -227,7 +228,7 @@ static bool is_answer(const rung_model *model, const rung_node *leaf) {
 }
 
 rung_status model_bind(rung_model *model, const rung_dataset *dataset, rung_graph **graph) {
-  rung_status status = check_loss(model);
+  rung_status status = model_check_loss(model);
   if (status == RUNG_OK) status = check_dataset(model, dataset);
   if (status != RUNG_OK) return status;
   *graph = model_present_graph(model);

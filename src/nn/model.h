@@ -22,6 +22,8 @@ rung_graph *model_present_graph(const rung_model *model);
 rung_node *model_loss(const rung_model *model);
 const rung_tensor *model_scores(const rung_model *model);
 const rung_tensor *model_labels(const rung_model *model); /* NULL in a regression */
+/* RUNG_OK if all was recorded and the model ends in a loss. */
+rung_status model_check_loss(const rung_model *model);
 /* Binds the inputs and the labels or targets of the present form's graph to `dataset`. */
 rung_status model_bind(rung_model *model, const rung_dataset *dataset, rung_graph **graph);
 /* How many rows of scores [n, classes], f32 or i32, have their label's score as the largest (the first one on a tie).

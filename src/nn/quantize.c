@@ -50,3 +50,69 @@ rung_status rung_calibrate(rung_model *model, const rung_dataset *dataset, int64
   model->quantization = NULL;
   return status;
 }
+
+/* ---- Ranges that are known -------------------------------------------------------------------------------------- */
+
+/* Binds one example of zeros, of the type that the data will be. */
+static rung_status bind_type(rung_model *model, rung_node *leaf, const rung_tensor *inputs) {
+  rung_tensor example = *inputs;
+  if (leaf == model_loss(model)->input[1]) example = (rung_tensor){.type = leaf->value.type};
+  example.shape = leaf->value.shape;
+  example.shape.extent[0] = 1;
+  size_t bytes = (size_t)rung_tensor_count(&example) * rung_dtype_size(example.type);
+  example.data = rung_arena_allocate(rung_graph_arena(model->graph), bytes);
+  return example.data ? rung_graph_bind(leaf, &example) : RUNG_ERROR_MEMORY;
+}
+
+static rung_status bind_types(rung_model *model, const rung_tensor *inputs) {
+  for (int i = 0; i < rung_graph_node_count(model->graph); i++) {
+    rung_node *leaf = rung_graph_node(model->graph, i);
+    rung_status status = rung_node_is_input(leaf) ? bind_type(model, leaf, inputs) : RUNG_OK;
+    if (status != RUNG_OK) return status;
+  }
+  return RUNG_OK;
+}
+
+static rung_status set_ranges(rung_quantization *quantization, const rung_known_range *ranges, int count) {
+  for (int i = 0; i < count; i++) {
+    rung_quantizer *quantizer = rung_quantization_quantizer_of(quantization, ranges[i].node);
+    if (!quantizer)
+      return rung_fail(RUNG_ERROR_ARGUMENT, "calibrate: a range for '%s', which is not quantized",
+                       ranges[i].node->name);
+    rung_status status = rung_quantizer_set(quantizer, ranges[i].scale, ranges[i].zero_point);
+    if (status != RUNG_OK) return status;
+  }
+  for (int i = 0; i < rung_quantization_quantizer_count(quantization); i++) {
+    const rung_quantizer *quantizer = rung_quantization_quantizer(quantization, i);
+    if (quantizer->state == RUNG_QUANTIZER_OFF)
+      return rung_fail(RUNG_ERROR_ARGUMENT, "calibrate: no range for '%s', which is quantized", quantizer->name);
+  }
+  return RUNG_OK;
+}
+
+rung_status rung_calibrate_known(rung_model *model, const rung_tensor *inputs, const rung_known_range *ranges,
+                                 int count) {
+  rung_status status = model_check_loss(model);
+  if (status != RUNG_OK) return status;
+  if (!model->has_scheme) return rung_fail(RUNG_ERROR_STATE, "calibrate: the model has no scheme; call rung_quantize");
+  bool integers = inputs->type == RUNG_U8 || inputs->type == RUNG_I8;
+  if ((!integers && inputs->type != RUNG_F32) || (integers && !(inputs->scale > 0)))
+    return rung_fail(RUNG_ERROR_ARGUMENT, "calibrate: inputs are %s with scale %g, expected f32, or u8 or i8 with one",
+                     rung_dtype_name(inputs->type), (double)inputs->scale);
+  status = rung_model_check_finite(model);
+  if (status != RUNG_OK) return status;
+  rung_quantization_free(model->quantization);
+  model->quantization = NULL;
+  model->form = RUNG_FORM_FLOAT;
+  status = bind_types(model, inputs);
+  if (status != RUNG_OK) return status;
+  model->quantization = rung_quantization_new(model->graph, &model->scheme);
+  if (!model->quantization) return rung_error_status();
+  model->inputs = *inputs;
+  model->inputs.data = NULL;
+  status = set_ranges(model->quantization, ranges, count);
+  if (status == RUNG_OK) return rung_model_use(model, RUNG_FORM_INTEGER);
+  rung_quantization_free(model->quantization);
+  model->quantization = NULL;
+  return status;
+}

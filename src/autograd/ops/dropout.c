@@ -56,7 +56,7 @@ static void forward(rung_node *node, const rung_replay *replay) {
   int64_t begin, end;
   rung_node_slice(node, replay, &begin, &end);
   const float *x = op_value(node->input[0]);
-  if (!replay->training) {
+  if (!replay->drops) {
     rung_kernels_active()->scale_add(op_value(node) + begin, x + begin, 1, end - begin, false);
     return;
   }
@@ -70,7 +70,7 @@ static void backward(rung_node *node, const rung_replay *replay) {
   rung_node_slice(node, replay, &begin, &end);
   const float *dy = op_gradient(node);
   float *dx = op_gradient(node->input[0]);
-  if (replay->training)
+  if (replay->drops)
     apply(node, dx, dy, begin, end, node->accumulate[0]);
   else
     rung_kernels_active()->scale_add(dx + begin, dy + begin, 1, end - begin, node->accumulate[0]);

@@ -19,4 +19,16 @@ rung_status rung_model_export_onnx(const rung_model *model, const char *path) {
   return refuse(path);
 }
 
+rung_model *rung_model_import_onnx_with(const char *path, const rung_onnx_import_options *options) {
+  (void)options;
+  refuse(path);
+  return NULL;
+}
+
+rung_model *rung_model_import_onnx(const char *path, const rung_model_options *options) {
+  (void)options;
+  refuse(path);
+  return NULL;
+}
+
 #endif

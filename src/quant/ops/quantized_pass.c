@@ -76,7 +76,7 @@ static rung_status infer_dropout(rung_node *node) {
 
 static void prepare_dropout(rung_node *node, const rung_replay *replay) {
   prepare_reshape(node, replay);
-  if (!replay->training) return;
+  if (!replay->drops) return;
   node->value.data = ((const dropout_state *)node->state)->own;
   node->value.scale /= 1 - ((const pass_attributes *)node->attributes)->probability;
 }
@@ -84,7 +84,7 @@ static void prepare_dropout(rung_node *node, const rung_replay *replay) {
 /* Element i is kept where the i-th number of this node's and step's stream is not below p. */
 static void forward_dropout(rung_node *node, const rung_replay *replay) {
   if (replay->ith == 0) prepare_dropout(node, replay);
-  if (!replay->training) return;
+  if (!replay->drops) return;
   const dropout_state *state = node->state;
   const rung_tensor *x = &node->input[0]->value;
   const rung_rng parent = rung_graph_rng(node->graph), stream = rung_rng_split(&parent, (uint64_t)node->index);
@@ -107,7 +107,7 @@ static void forward_dropout(rung_node *node, const rung_replay *replay) {
 static void backward_dropout(rung_node *node, const rung_replay *replay) {
   rung_node *x = node->input[0];
   if (!rung_node_wants_gradient(x)) return;
-  if (!replay->training) {
+  if (!replay->drops) {
     backward_reshape(node, replay);
     return;
   }

@@ -1,0 +1,278 @@
+/* The emitted arithmetic: dot (eq. 11's sum, for four channels), store (eq. 8) and linear (a layer), each written once
+ * and shared by all layers. The texts are C as a reader of NAME.c sees it. */
+#include "emit.h"
+
+#include <string.h>
+
+static const char layer_head[] =
+    "/* A layer: y[j], j < out, from x[k], k < in. */\n"
+    "typedef struct layer {\n"
+    "  const void *weight;        /* units of 4 channels by 4 inputs, along the inputs first */\n";
+static const char dot_member[] = "  const void *(*dot)(const void *, const void *, int, int32_t[4]);\n";
+static const char bias_member[] =
+    "  const int32_t *bias;       /* [out]: eq. 12, less z_x times the sum of the weights (eq. 11) */\n";
+static const char group_members[] =
+    "  const int64_t *bias64;     /* [out]: of eq. 9, with the constant part of each acc_g times M_g */\n"
+    "  int group, groups;         /* inputs that share a scale, and how often they do */\n";
+static const char layer_tail[] =
+    "  const int32_t *multiplier; /* [out], or [out, groups]: M of eq. 7, M_g of eq. 9 */\n"
+    "  const uint8_t *shift;      /* [out]: n - 1 */\n"
+    "  int in, out;\n"
+    "  int32_t zero_point, low, high; /* z_y, qmin and qmax of eq. 8 */\n"
+    "  int wide;                      /* whether y is int32_t: logits */\n"
+    "} layer;\n\n";
+
+static void emit_layer_type(text *to, const emission *at) {
+  text_print(to, "%s%s%s%s%s", layer_head, at->format_count > 1 ? dot_member : "", at->ungrouped ? bias_member : "",
+             at->grouped ? group_members : "", layer_tail);
+}
+
+/* ---- dot -------------------------------------------------------------------------------------------------------- */
+
+void emit_dot_name(text *to, const emission *at, emit_format format) {
+  text_print(to, "dot");
+  if (at->format_count > 1) text_print(to, "_%s_w%d", rung_dtype_name(format.type), format.width);
+}
+
+/* What one width of weights needs of a dot function, in plain C and with pairs of 16-bit products. */
+typedef struct width_text {
+  int width;
+  const char *type, *layout, *plain, *pairs, *end;
+} width_text;
+
+static const char plain_8[] = "    a0 += x0 * w[0] + x1 * w[1] + x2 * w[2] + x3 * w[3];\n"
+                              "    a1 += x0 * w[4] + x1 * w[5] + x2 * w[6] + x3 * w[7];\n"
+                              "    a2 += x0 * w[8] + x1 * w[9] + x2 * w[10] + x3 * w[11];\n"
+                              "    a3 += x0 * w[12] + x1 * w[13] + x2 * w[14] + x3 * w[15];\n";
+static const char pairs_8[] =
+    "    const uint32_t w0 = word(w), w1 = word(w + 4), w2 = word(w + 8), w3 = word(w + 12);\n"
+    "    a0 = smlad(x02, even_i8(w0), smlad(x13, odd_i8(w0), a0));\n"
+    "    a1 = smlad(x02, even_i8(w1), smlad(x13, odd_i8(w1), a1));\n"
+    "    a2 = smlad(x02, even_i8(w2), smlad(x13, odd_i8(w2), a2));\n"
+    "    a3 = smlad(x02, even_i8(w3), smlad(x13, odd_i8(w3), a3));\n";
+static const char end_8[] = "  acc[0] = a0;\n"
+                            "  acc[1] = a1;\n"
+                            "  acc[2] = a2;\n"
+                            "  acc[3] = a3;\n";
+
+static const char plain_4[] = "    a0 += x0 * (w[0] & 15) + x1 * (w[0] >> 4) + x2 * (w[2] & 15) + x3 * (w[2] >> 4);\n"
+                              "    a1 += x0 * (w[1] & 15) + x1 * (w[1] >> 4) + x2 * (w[3] & 15) + x3 * (w[3] >> 4);\n"
+                              "    a2 += x0 * (w[4] & 15) + x1 * (w[4] >> 4) + x2 * (w[6] & 15) + x3 * (w[6] >> 4);\n"
+                              "    a3 += x0 * (w[5] & 15) + x1 * (w[5] >> 4) + x2 * (w[7] & 15) + x3 * (w[7] >> 4);\n";
+static const char pairs_4[] = "    const uint32_t u = word(w), v = word(w + 4);\n"
+                              "    a0 = smlad(x02, u & mask, smlad(x13, (u >> 4) & mask, a0));\n"
+                              "    a1 = smlad(x02, (u >> 8) & mask, smlad(x13, (u >> 12) & mask, a1));\n"
+                              "    a2 = smlad(x02, v & mask, smlad(x13, (v >> 4) & mask, a2));\n"
+                              "    a3 = smlad(x02, (v >> 8) & mask, smlad(x13, (v >> 12) & mask, a3));\n";
+static const char end_4[] = "  acc[0] = a0 - 8 * sum;\n"
+                            "  acc[1] = a1 - 8 * sum;\n"
+                            "  acc[2] = a2 - 8 * sum;\n"
+                            "  acc[3] = a3 - 8 * sum;\n";
+
+static const char plain_2[] =
+    "    a0 += x0 * (w[0] & 3) + x1 * (w[0] >> 2 & 3) + x2 * (w[2] & 3) + x3 * (w[2] >> 2 & 3);\n"
+    "    a1 += x0 * (w[0] >> 4 & 3) + x1 * (w[0] >> 6) + x2 * (w[2] >> 4 & 3) + x3 * (w[2] >> 6);\n"
+    "    a2 += x0 * (w[1] & 3) + x1 * (w[1] >> 2 & 3) + x2 * (w[3] & 3) + x3 * (w[3] >> 2 & 3);\n"
+    "    a3 += x0 * (w[1] >> 4 & 3) + x1 * (w[1] >> 6) + x2 * (w[3] >> 4 & 3) + x3 * (w[3] >> 6);\n";
+static const char pairs_2[] = "    const uint32_t u = word(w);\n"
+                              "    a0 = smlad(x02, u & mask, smlad(x13, (u >> 2) & mask, a0));\n"
+                              "    a1 = smlad(x02, (u >> 4) & mask, smlad(x13, (u >> 6) & mask, a1));\n"
+                              "    a2 = smlad(x02, (u >> 8) & mask, smlad(x13, (u >> 10) & mask, a2));\n"
+                              "    a3 = smlad(x02, (u >> 12) & mask, smlad(x13, (u >> 14) & mask, a3));\n";
+static const char end_2[] = "  acc[0] = a0 - 2 * sum;\n"
+                            "  acc[1] = a1 - 2 * sum;\n"
+                            "  acc[2] = a2 - 2 * sum;\n"
+                            "  acc[3] = a3 - 2 * sum;\n";
+
+static const char plain_1[] =
+    "    a0 += x0 * (w[0] & 1) + x1 * (w[0] >> 1 & 1) + x2 * (w[1] & 1) + x3 * (w[1] >> 1 & 1);\n"
+    "    a1 += x0 * (w[0] >> 2 & 1) + x1 * (w[0] >> 3 & 1) + x2 * (w[1] >> 2 & 1) + x3 * (w[1] >> 3 & 1);\n"
+    "    a2 += x0 * (w[0] >> 4 & 1) + x1 * (w[0] >> 5 & 1) + x2 * (w[1] >> 4 & 1) + x3 * (w[1] >> 5 & 1);\n"
+    "    a3 += x0 * (w[0] >> 6 & 1) + x1 * (w[0] >> 7) + x2 * (w[1] >> 6 & 1) + x3 * (w[1] >> 7);\n";
+static const char pairs_1[] = "    const uint32_t u = w[0] | (uint32_t)w[1] << 16;\n"
+                              "    a0 = smlad(x02, u & mask, smlad(x13, (u >> 1) & mask, a0));\n"
+                              "    a1 = smlad(x02, (u >> 2) & mask, smlad(x13, (u >> 3) & mask, a1));\n"
+                              "    a2 = smlad(x02, (u >> 4) & mask, smlad(x13, (u >> 5) & mask, a2));\n"
+                              "    a3 = smlad(x02, (u >> 6) & mask, smlad(x13, (u >> 7) & mask, a3));\n";
+static const char end_1[] = "  acc[0] = 2 * a0 - sum;\n"
+                            "  acc[1] = 2 * a1 - sum;\n"
+                            "  acc[2] = 2 * a2 - sum;\n"
+                            "  acc[3] = 2 * a3 - sum;\n";
+
+static const width_text widths[] = {
+    {8, "int8_t", " * A unit: 4 inputs' weights of the first channel, of the second, of the third, of the fourth.",
+     plain_8, pairs_8, end_8},
+    {4, "uint8_t",
+     " * A unit: 8 bytes of two codes each, w + 8 for a weight w, so that 8 times the sum of x is too much: inputs 0 "
+     "and 1 of\n"
+     " * channels 0 and 1, inputs 2 and 3 of the same, then channels 2 and 3. The earlier code is in the low bits.",
+     plain_4, pairs_4, end_4},
+    {2, "uint8_t",
+     " * A unit: 4 bytes of four codes each, w + 2 for a weight w, so that twice the sum of x is too much: inputs 0 "
+     "and 1 of\n"
+     " * channels 0 and 1, the same of channels 2 and 3, then inputs 2 and 3. The earlier code is in the low bits.",
+     plain_2, pairs_2, end_2},
+    {1, "uint8_t",
+     " * A unit: 2 bytes of eight bits each, 1 for a weight of 1 and 0 for one of -1, so that twice the sum less the "
+     "sum of x is\n"
+     " * meant: inputs 0 and 1 of all four channels, then inputs 2 and 3. The earlier bit is the lower one.",
+     plain_1, pairs_1, end_1},
+};
+
+static const width_text *find_width(int width) {
+  int i = 0;
+  while (widths[i].width != width) i++;
+  return &widths[i];
+}
+
+static const char ragged_text[] = "    if (n < 4) {\n"
+                                  "      for (int k = 0; k < n; k++) rest[k] = x[k];\n"
+                                  "      x = rest;\n"
+                                  "    }\n";
+
+static void emit_dot(text *to, const emission *at, emit_format format, bool pairs) {
+  const width_text *width = find_width(format.width);
+  const char *type = format.type == RUNG_I8 ? "int8_t" : "uint8_t", *suffix = rung_dtype_name(format.type);
+  const bool packed = format.width < 8;
+  text_print(to, "static const void *");
+  emit_dot_name(to, at, format);
+  text_print(to,
+             "(const void *inputs, const void *weights, int n, int32_t acc[4]) {\n"
+             "  const %s *x = inputs;\n"
+             "  const %s *w = weights;\n"
+             "  int32_t a0 = 0, a1 = 0, a2 = 0, a3 = 0%s;\n",
+             type, width->type, packed ? ", sum = 0" : "");
+  if (pairs && packed)
+    text_print(to, "  const uint32_t ones = 0x00010001, mask = in_register(%d * ones);\n", (1 << format.width) - 1);
+  if (at->ragged) text_print(to, "  %s rest[4] = {0, 0, 0, 0}; /* the last inputs, zeros behind them */\n", type);
+  text_print(to, "  for (; n > 0; n -= 4, x += 4, w += %d) {\n", 2 * format.width);
+  if (at->ragged) text_add(to, ragged_text, strlen(ragged_text));
+  if (pairs)
+    text_print(to, "    const uint32_t x0123 = word(x), x02 = even_%s(x0123), x13 = odd_%s(x0123);\n%s%s", suffix,
+               suffix, packed ? "    sum = smlad(x02, ones, smlad(x13, ones, sum));\n" : "", width->pairs);
+  else
+    text_print(to, "    const int32_t x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];\n%s",
+               packed ? "    sum += x0 + x1 + x2 + x3;\n" : "");
+  if (!pairs) text_print(to, "%s", width->plain);
+  text_print(to, "  }\n%s  return w;\n}\n", width->end);
+}
+
+/* ---- Pairs of products: the Arm instructions -------------------------------------------------------------------- */
+
+static const char arm_head[] = "/* Arm's instructions on pairs of 16-bit numbers: even and odd widen bytes 0 and 2, 1 "
+                               "and 3 of a word; smlad adds both\n"
+                               " * products of two pairs to c. */\n"
+                               "static inline uint32_t word(const void *bytes) {\n"
+                               "  uint32_t w;\n"
+                               "  memcpy(&w, bytes, sizeof w);\n"
+                               "  return w;\n"
+                               "}\n\n"
+                               "static inline int32_t smlad(uint32_t a, uint32_t b, int32_t c) {\n"
+                               "  int32_t sum;\n"
+                               "  __asm__(\"smlad %0, %1, %2, %3\" : \"=r\"(sum) : \"r\"(a), \"r\"(b), \"r\"(c));\n"
+                               "  return sum;\n"
+                               "}\n\n";
+
+static const char arm_mask[] = "/* Keeps a constant where one instruction can shift and mask with it. */\n"
+                               "static inline uint32_t in_register(uint32_t x) {\n"
+                               "  __asm__(\"\" : \"+r\"(x));\n"
+                               "  return x;\n"
+                               "}\n\n";
+
+static void emit_widening(text *to, rung_dtype type) {
+  const char *suffix = rung_dtype_name(type), *instruction = type == RUNG_I8 ? "sxtb16" : "uxtb16";
+  for (int odd = 0; odd < 2; odd++)
+    text_print(to,
+               "static inline uint32_t %s_%s(uint32_t x) {\n"
+               "  uint32_t pair;\n"
+               "  __asm__(\"%s %%0, %%1%s\" : \"=r\"(pair) : \"r\"(x));\n"
+               "  return pair;\n"
+               "}\n\n",
+               odd ? "odd" : "even", suffix, instruction, odd ? ", ror #8" : "");
+}
+
+static void emit_arm_helpers(text *to, const emission *at) {
+  bool packed = false, bytes[2] = {false, false}; /* u8, i8 */
+  for (int i = 0; i < at->format_count; i++) {
+    packed = packed || at->format[i].width < 8;
+    bytes[1] = bytes[1] || at->format[i].width == 8;
+    bytes[at->format[i].type == RUNG_I8] = true;
+  }
+  text_add(to, arm_head, strlen(arm_head));
+  if (packed) text_add(to, arm_mask, strlen(arm_mask));
+  if (bytes[0]) emit_widening(to, RUNG_U8);
+  if (bytes[1]) emit_widening(to, RUNG_I8);
+}
+
+static void emit_dots(text *to, const emission *at, bool pairs) {
+  for (int i = 0; i < at->format_count; i++) {
+    text_print(to,
+               "/* acc[c] = the sum of x w over n inputs x, for four channels c; returns where the weights end.\n"
+               "%s */\n",
+               find_width(at->format[i].width)->layout);
+    emit_dot(to, at, at->format[i], pairs);
+    text_print(to, "\n");
+  }
+}
+
+/* ---- store and linear ------------------------------------------------------------------------------------------- */
+
+static const char store_text[] =
+    "/* y[j] from the sum times M: eq. 8. (sum + 2^(n-1)) >> n is ((sum >> (n-1)) + 1) >> 1. */\n"
+    "static void store(const layer *l, void *y, int j, int64_t sum) {\n"
+    "  int64_t r = (((sum >> l->shift[j]) + 1) >> 1) + l->zero_point;\n"
+    "  if (r < l->low) r = l->low;\n"
+    "  if (r > l->high) r = l->high;\n"
+    "  if (l->wide)\n"
+    "    ((int32_t *)y)[j] = (int32_t)r;\n"
+    "  else\n"
+    "    ((uint8_t *)y)[j] = (uint8_t)r; /* of an int8_t, its bits */\n"
+    "}\n\n";
+
+static const char linear_head[] = "/* One layer, four channels at a time. */\n"
+                                  "static void linear(const layer *l, const void *x, void *y) {\n"
+                                  "  const void *w = l->weight;\n"
+                                  "  for (int j = 0; j < l->out; j += 4) {\n"
+                                  "    int32_t acc[4];\n";
+static const char linear_tail[] =
+    "    for (int c = 0; c < 4 && j + c < l->out; c++)\n"
+    "      store(l, y, j + c, (int64_t)(acc[c] + l->bias[j + c]) * l->multiplier[j + c]);\n"
+    "  }\n"
+    "}\n\n";
+
+static const char groups_head[] =
+    "/* One layer whose inputs have a scale a group, four channels at a time: eq. 9. */\n"
+    "static void linear_groups(const layer *l, const void *x, void *y) {\n"
+    "  const void *w = l->weight;\n"
+    "  for (int j = 0; j < l->out; j += 4) {\n"
+    "    int64_t sum[4] = {0};\n"
+    "    for (int g = 0; g < l->groups; g++) {\n"
+    "      const int first = g * l->group, n = l->in - first < l->group ? l->in - first : l->group;\n"
+    "      int32_t acc[4];\n";
+static const char groups_tail[] =
+    "      for (int c = 0; c < 4 && j + c < l->out; c++)\n"
+    "        sum[c] += (int64_t)acc[c] * l->multiplier[(j + c) * l->groups + g];\n"
+    "    }\n"
+    "    for (int c = 0; c < 4 && j + c < l->out; c++) store(l, y, j + c, sum[c] + l->bias64[j + c]);\n"
+    "  }\n"
+    "}\n\n";
+
+void emit_functions(text *to, const emission *at) {
+  emit_layer_type(to, at);
+  if (at->options.cmsis) {
+    text_print(to, "#ifdef SMLAD\n\n");
+    emit_arm_helpers(to, at);
+    emit_dots(to, at, true);
+    text_print(to, "#else\n\n");
+  }
+  emit_dots(to, at, false);
+  if (at->options.cmsis) text_print(to, "#endif\n\n");
+  const char *dot = at->format_count > 1 ? "l->dot" : "dot";
+  text_add(to, store_text, strlen(store_text));
+  if (at->ungrouped) text_print(to, "%s    w = %s(x, w, l->in, acc);\n%s", linear_head, dot, linear_tail);
+  if (at->grouped) {
+    text_add(to, groups_head, strlen(groups_head));
+    text_print(to, "      w = %s((const uint8_t *)x + first, w, n, acc);\n", dot);
+    text_add(to, groups_tail, strlen(groups_tail));
+  }
+}

@@ -1,0 +1,163 @@
+/* NAME.c */
+#include "emit.h"
+
+#include <stdio.h>
+
+static const char usage[] = " *   uint8_t input[$NAME_INPUTS];\n"
+                            " *   int32_t logits[$NAME_OUTPUTS];\n"
+                            " *   $name_run(input, logits);\n"
+                            " *   int best = $name_argmax(logits);\n"
+                            " *\n";
+
+static const char usage_signed[] = " *   int8_t input[$NAME_INPUTS];\n"
+                                   " *   int32_t logits[$NAME_OUTPUTS];\n"
+                                   " *   $name_run(input, logits);\n"
+                                   " *   int best = $name_argmax(logits);\n"
+                                   " *\n";
+
+static const char assumptions[] =
+    "/* What is assumed of the compiler. Where something is not so, its line does not compile. */\n"
+    "typedef char $name_needs_bytes_of_8_bits[CHAR_BIT == 8 ? 1 : -1];\n"
+    "typedef char $name_needs_int_of_32_bits[INT_MAX >= 0x7fffffff ? 1 : -1];\n"
+    "typedef char $name_needs_twos_complement[(-1 & 3) == 3 ? 1 : -1];\n"
+    "typedef char $name_needs_arithmetic_right_shift[((int64_t)-3 >> 1) == -2 ? 1 : -1];\n\n";
+
+static const char smlad_head[] =
+    "#if defined(__GNUC__) && defined(__arm__) && defined(__ARM_FEATURE_DSP) && !defined(__ARM_BIG_ENDIAN)\n"
+    "#define SMLAD /* two products of 16 bits in one instruction; elsewhere plain C, which gives the same */\n"
+    "#include <string.h>\n"
+    "#endif\n\n";
+
+static const char trace_head[] = "#ifdef $NAME_TRACE\n"
+                                 "#define TRACE(layer, output) $name_trace(layer, output)\n"
+                                 "#else\n"
+                                 "#define TRACE(layer, output) ((void)0)\n"
+                                 "#endif\n\n";
+
+static const char argmax_text[] = "int $name_argmax(const int32_t logits[$NAME_OUTPUTS]) {\n"
+                                  "  int best = 0;\n"
+                                  "  for (int j = 1; j < $NAME_OUTPUTS; j++)\n"
+                                  "    if (logits[j] > logits[best]) best = j;\n"
+                                  "  return best;\n"
+                                  "}\n";
+
+/* "0.25 * (q - 3)" */
+static void emit_real(text *to, const rung_buffer *buffer) {
+  const int32_t z = buffer->zero_point;
+  text_real(to, buffer->scale);
+  if (z)
+    text_print(to, " * (q %c %d)", z < 0 ? '+' : '-', z < 0 ? -z : z);
+  else
+    text_print(to, " * q");
+}
+
+static void emit_numbers(text *to, const emission *at) {
+  const rung_emit_report *report = &at->report;
+  text_print(to, " * Work   %lld multiply-accumulates a run\n", (long long)report->macs);
+  text_print(to, " * Flash  %lld bytes of weights, %lld of biases, multipliers, shifts and the table of layers (with\n",
+             (long long)report->weight_bytes, (long long)report->constant_bytes);
+  text_print(to, " *        32-bit pointers), about %lld of code (Cortex-M4, gcc -Os)\n",
+             (long long)report->code_bytes);
+  text_print(to, " * RAM    %lld bytes, static; about %lld of stack\n", (long long)report->ram_bytes,
+             (long long)report->stack_bytes);
+}
+
+static void emit_opening(text *to, const emission *at) {
+  const rung_buffer *input = at->layer[0].input, *logits = at->layer[at->count - 1].output;
+  text_print(to, "/* $name: a neural network in integers, written by Rung. It needs C99 and no library.\n *\n *   ");
+  for (int i = 0; i < at->count; i++)
+    text_print(to, "%lld -> %s", (long long)at->layer[i].input->count, i % 8 == 7 ? "\n *   " : "");
+  text_print(to, "%lld\n *\n%s", (long long)logits->count, input->type == RUNG_I8 ? usage_signed : usage);
+  text_print(to, " * Input  q in %d .. %d, the real number ", input->qmin, input->qmax);
+  emit_real(to, input);
+  text_print(to, "\n * Logit  q, the real number ");
+  emit_real(to, logits);
+  text_print(to, "\n");
+  emit_numbers(to, at);
+  text_print(to, " *\n * Equations (eq.) are those of Rung's docs/quantization.md. */\n"
+                 "#include \"$name.h\"\n\n#include <limits.h>\n\n");
+  text_print(to, "%s%s%s", at->options.cmsis ? smlad_head : "", assumptions, trace_head);
+}
+
+static const char *bound_text(const emit_layer *layer, int32_t value, char *digits, size_t size) {
+  if (layer->output->type == RUNG_I32) return value < 0 ? "INT32_MIN" : "INT32_MAX";
+  snprintf(digits, size, "%d", value);
+  return digits;
+}
+
+static void emit_row(text *to, const emission *at, const emit_layer *layer) {
+  const rung_integer_layer *integers = &layer->instruction->integers;
+  const bool logits = layer->output->type == RUNG_I32;
+  char low[16], high[16];
+  text_print(to, "    {%s_weight, ", layer->id);
+  if (at->format_count > 1) {
+    emit_dot_name(to, at, layer->format);
+    text_print(to, ", ");
+  }
+  if (at->ungrouped) text_print(to, integers->group ? "0, " : "%s_bias, ", layer->id);
+  if (at->grouped && integers->group)
+    text_print(to, "%s_bias64, %lld, %lld, ", layer->id, (long long)integers->group, (long long)integers->groups);
+  else if (at->grouped)
+    text_print(to, "0, 0, 0, ");
+  text_print(to, "%s_multiplier, %s_shift, %lld, %lld, %d, %s, %s, %d},\n", layer->id, layer->id,
+             (long long)integers->in, (long long)integers->out, logits ? 0 : integers->output_zero_point,
+             bound_text(layer, logits ? -1 : integers->qmin, low, sizeof low),
+             bound_text(layer, logits ? 1 : integers->qmax, high, sizeof high), logits);
+}
+
+static void emit_place(text *to, const rung_buffer *buffer) {
+  if (buffer->place == RUNG_PLACE_INPUT)
+    text_print(to, "input");
+  else if (buffer->place == RUNG_PLACE_LOGITS)
+    text_print(to, "logits");
+  else if (buffer->offset)
+    text_print(to, "scratch + %lld", (long long)buffer->offset);
+  else
+    text_print(to, "scratch");
+}
+
+static void emit_run(text *to, const emission *at) {
+  const rung_buffer *input = at->layer[0].input;
+  text_print(to, "void $name_run(const %s input[$NAME_INPUTS], int32_t logits[$NAME_OUTPUTS]) {\n",
+             input->type == RUNG_I8 ? "int8_t" : "uint8_t");
+  for (int i = 0; i < at->count; i++) {
+    const emit_layer *layer = &at->layer[i];
+    text_print(to, "  %s(&layers[%d], ", layer->instruction->integers.group ? "linear_groups" : "linear", i);
+    emit_place(to, layer->input);
+    text_print(to, ", ");
+    emit_place(to, layer->output);
+    text_print(to, "); /* %s */\n", layer->id);
+    if (i == at->count - 1) continue;
+    text_print(to, "  TRACE(%d, ", i);
+    emit_place(to, layer->output);
+    text_print(to, ");\n");
+  }
+  text_print(to, "}\n\n");
+}
+
+static void emit_template(text *to, const emission *at) {
+  emit_opening(to, at);
+  emit_functions(to, at);
+  emit_weights(to, at);
+  text_print(to, "static const layer layers[%d] = {\n", at->count);
+  for (int i = 0; i < at->count; i++) emit_row(to, at, &at->layer[i]);
+  text_print(to, "};\n\n");
+  if (at->scratch)
+    text_print(to,
+               "/* The layers' outputs; two that are never needed at once share their place. */\n"
+               "static uint8_t scratch[%lld];\n\n",
+               (long long)at->scratch);
+  emit_run(to, at);
+  text_print(to, "%s", argmax_text);
+}
+
+void emit_source(text *to, const emission *at) {
+  text template = {0};
+  emit_template(&template, at);
+  text_add(&template, "", 1);
+  if (template.status == RUNG_OK)
+    text_fill(to, template.bytes, at->name);
+  else
+    to->status = template.status;
+  text_free(&template);
+}

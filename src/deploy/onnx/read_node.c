@@ -1,0 +1,218 @@
+/* What the kinds of node share: names, inputs, attributes, outputs, parameters. */
+#include "import.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- Refusing -----------------------------------------------------------------------------------------------------
+ */
+
+static const char *node_name(const import_node *node) {
+  const Onnx__NodeProto *proto = node->proto;
+  const char *name = import_text(proto->name);
+  return *name || proto->n_output == 0 ? name : proto->output[0];
+}
+
+static rung_status fail_node(const import_node *node, rung_status status, const char *why) {
+  return rung_fail(status, "%s: node '%.120s' (%.40s): %s", node->in->path, node_name(node),
+                   import_text(node->proto->op_type), why);
+}
+
+rung_status import_refuse(const import_node *node, const char *format, ...) {
+  char why[256];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(why, sizeof why, format, arguments);
+  va_end(arguments);
+  return fail_node(node, RUNG_ERROR_UNSUPPORTED, why);
+}
+
+rung_status import_blame(const import_node *node, rung_status status) {
+  return status == RUNG_OK ? status : fail_node(node, status, rung_error());
+}
+
+/* ---- Values -------------------------------------------------------------------------------------------------------
+ */
+
+import_value *import_find(const import *in, const char *name) {
+  for (int i = 0; i < in->count; i++)
+    if (strcmp(in->value[i].name, name) == 0) return &in->value[i];
+  return NULL;
+}
+
+int import_readers(const import *in, const char *name) {
+  int readers = 0;
+  for (size_t i = 0; i < in->graph->n_node; i++)
+    for (size_t k = 0; k < in->graph->node[i]->n_input; k++) readers += strcmp(in->graph->node[i]->input[k], name) == 0;
+  for (size_t i = 0; i < in->graph->n_output; i++)
+    readers += strcmp(import_text(in->graph->output[i]->name), name) == 0;
+  return readers;
+}
+
+import_value *import_define(import *in, const char *name) {
+  if (*name == '\0' || in->count == in->capacity) {
+    rung_fail(RUNG_ERROR_FORMAT, "%s: a value without a name", in->path);
+    return NULL;
+  }
+  if (import_find(in, name)) {
+    rung_fail(RUNG_ERROR_FORMAT, "%s: two values are named '%.120s'", in->path, name);
+    return NULL;
+  }
+  import_value *value = &in->value[in->count++];
+  *value = (import_value){.name = name};
+  return value;
+}
+
+/* ---- Inputs -------------------------------------------------------------------------------------------------------
+ */
+
+bool import_has_input(const import_node *node, int index) {
+  return index < node->inputs && node->input[index];
+}
+
+/* Why a computed value cannot be read as it is; NULL where it can. */
+static const char *not_plain(const import_value *value) {
+  if (value->grid.type && !value->dequantized) return "is integers; expected a DequantizeLinear between";
+  if (value->stage != STAGE_NONE) return "is part of a GELU that is not whole; Erf, Div and Mul are read only as such";
+  if (value->probabilities) return "is probabilities; a softmax is read only at the end, as part of the loss";
+  return NULL;
+}
+
+rung_node *import_input(import_node *node, int index) {
+  if (!import_has_input(node, index)) {
+    import_refuse(node, "input %d is missing", index);
+    return NULL;
+  }
+  import_value *value = node->input[index];
+  if (import_linear_record(node, value, false) != RUNG_OK) return NULL;
+  const char *why = value->node ? not_plain(value) : "is a constant; expected what the network computes";
+  if (!why) return value->node;
+  import_refuse(node, "input '%.80s' %s", value->name, why);
+  return NULL;
+}
+
+const import_tensor *import_known(import_node *node, int index, bool real) {
+  if (!import_has_input(node, index)) {
+    import_refuse(node, "input %d is missing", index);
+    return NULL;
+  }
+  const import_value *value = node->input[index];
+  bool fits = real ? import_is_real(&value->tensor) : import_is_integer(&value->tensor);
+  if (fits && !value->grid.type) return &value->tensor;
+  import_refuse(node, "input '%.80s' is not known beforehand, expected a constant of %s", value->name,
+                real ? "real numbers" : "integers");
+  return NULL;
+}
+
+/* ---- Attributes ---------------------------------------------------------------------------------------------------
+ */
+
+const Onnx__AttributeProto *import_attribute(import_node *node, const char *name) {
+  for (size_t i = 0; i < node->proto->n_attribute; i++)
+    if (strcmp(import_text(node->proto->attribute[i]->name), name) == 0) {
+      node->seen |= UINT32_C(1) << i;
+      return node->proto->attribute[i];
+    }
+  return NULL;
+}
+
+int64_t import_attribute_int(import_node *node, const char *name, int64_t otherwise) {
+  const Onnx__AttributeProto *attribute = import_attribute(node, name);
+  if (attribute && !attribute->has_i) node->wrong = "an integer";
+  return attribute ? attribute->i : otherwise;
+}
+
+float import_attribute_float(import_node *node, const char *name, float otherwise) {
+  const Onnx__AttributeProto *attribute = import_attribute(node, name);
+  if (attribute && !attribute->has_f) node->wrong = "a real number";
+  return attribute ? attribute->f : otherwise;
+}
+
+rung_status import_check_attributes(const import_node *node) {
+  if (node->wrong) return import_refuse(node, "one of its attributes is not %s", node->wrong);
+  for (size_t i = 0; i < node->proto->n_attribute; i++)
+    if (!(node->seen >> i & 1))
+      return import_refuse(node, "attribute '%.80s' is not known", import_text(node->proto->attribute[i]->name));
+  return RUNG_OK;
+}
+
+/* ---- Outputs ------------------------------------------------------------------------------------------------------
+ */
+
+/* A graph of many wide nodes asks for far more memory than its file has bytes: no more than this is given. */
+static rung_status count_activations(import_node *node, const rung_node *computed) {
+  import *in = node->in;
+  const int64_t batch = rung_graph_batch(computed->graph), most = import_most_activations(in);
+  in->activations += rung_tensor_count(&computed->value) / batch;
+  if (in->activations <= most) return RUNG_OK;
+  return import_refuse(node, "the activations up to here are %lld numbers an example, expected at most %lld",
+                       (long long)in->activations, (long long)most);
+}
+
+static import_value *define_output(import_node *node) {
+  if (node->proto->n_output == 0) {
+    import_refuse(node, "it has no output");
+    return NULL;
+  }
+  return import_define(node->in, node->proto->output[0]);
+}
+
+rung_status import_output_node(import_node *node, rung_node *computed) {
+  if (!computed) return import_blame(node, rung_error_status());
+  import_value *value = define_output(node);
+  if (!value) return rung_error_status();
+  value->node = computed;
+  return count_activations(node, computed);
+}
+
+rung_status import_output_tensor(import_node *node, const Onnx__TensorProto *proto) {
+  if (!proto) return RUNG_ERROR_MEMORY;
+  import_tensor tensor;
+  rung_status status = import_tensor_view(node->in->path, proto, &tensor);
+  if (status != RUNG_OK) return status;
+  import_value *value = define_output(node);
+  if (!value) return rung_error_status();
+  value->tensor = tensor;
+  return RUNG_OK;
+}
+
+rung_status import_output_value(import_node *node, const import_value *value) {
+  import_value *output = define_output(node);
+  if (!output) return rung_error_status();
+  const char *name = output->name;
+  *output = *value;
+  output->name = name;
+  return RUNG_OK;
+}
+
+/* ---- Parameters ---------------------------------------------------------------------------------------------------
+ */
+
+const char *import_layer_name(import *in, const char *tensor, const char *part) {
+  size_t length = strlen(part);
+  for (const char *dot = strchr(tensor, '.'); dot; dot = strchr(dot + 1, '.')) {
+    bool ends = strncmp(dot + 1, part, length) == 0 && (dot[length + 1] == '\0' || dot[length + 1] == '_');
+    if (!ends || dot == tensor) continue;
+    char *name = rung_arena_array(in->arena, (size_t)(dot - tensor) + 1, 1);
+    return name ? memcpy(name, tensor, (size_t)(dot - tensor)) : NULL;
+  }
+  return NULL;
+}
+
+const char *import_layer_number(import *in, const char *kind) {
+  char name[64];
+  snprintf(name, sizeof name, "%s%d", kind, ++in->layers);
+  return rung_arena_string(in->arena, name);
+}
+
+rung_node *import_parameter(import_node *node, const char *layer, const char *part, rung_shape shape) {
+  if (!layer) return NULL;
+  rung_graph *graph = rung_model_graph(node->in->model);
+  size_t size = strlen(layer) + strlen(part) + 16;
+  char *name = rung_arena_allocate(node->in->arena, size);
+  if (!name) return NULL;
+  snprintf(name, size, "%s.%s", layer, part);
+  for (int again = 2; rung_graph_find(graph, name); again++) snprintf(name, size, "%s_%d.%s", layer, again, part);
+  return rung_graph_parameter(graph, name, shape);
+}

@@ -1,0 +1,782 @@
+/* Every execution of a model held against its program: that equal ones are found equal, and that what differs is found,
+ * counted and named rightly. */
+#include "deploy_model.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ALL           (~0u)
+#define OF(execution) (1u << RUNG_EXECUTION_##execution)
+#define WITHOUT_PEERS (OF(FLOAT) | OF(SIMULATED) | OF(EVALUATION) | OF(TRAINING) | OF(PROGRAM))
+
+static rung_verification *verify(rung_model *model, const rung_dataset *data, const rung_verify_options *options) {
+  rung_verification *verification = rung_verify(model, data, options);
+  ck_assert_msg(verification != NULL, "%s", rung_error());
+  return verification;
+}
+
+static rung_verification *verify_these(rung_model *model, const rung_dataset *data, unsigned executions) {
+  return verify(model, data, &(rung_verify_options){.executions = executions});
+}
+
+static const rung_scheme schemes[] = {
+    {0},
+    {.weight_bits = 4, .activation_bits = 4},
+    {.weight_bits = 1},
+    {.weight_bits = 4, .weight_granularity = RUNG_PER_GROUP, .weight_group = 16},
+    {.activation_signed = true},
+    {.weight_bits = 3, .activation_bits = 5, .activation_signed = true, .activation_symmetric = true},
+    {.weight_bits = 2, .activation_bits = 2, .ranges = RUNG_RANGES_CURRENT},
+    {.backward = RUNG_BACKWARD_INT8, .observer = {.kind = RUNG_OBSERVER_ENTROPY}},
+};
+
+/* ---- What is equal is found equal ------------------------------------------------------------------------------- */
+
+static void expect_exact(const rung_verification *verification, rung_execution execution, int64_t examples) {
+  const rung_execution_summary summary = rung_verification_summary(verification, execution);
+  ck_assert_msg(summary.outcome == RUNG_OUTCOME_RAN, "%s: %s", rung_execution_name(execution), summary.reason);
+  ck_assert_int_eq(summary.differ, 0);
+  ck_assert_int_eq(summary.largest, 0);
+  ck_assert_int_eq(summary.differ_logits, 0);
+  ck_assert_int_eq(summary.agree, examples);
+  rung_difference first;
+  ck_assert(!rung_verification_first(verification, execution, RUNG_EXECUTION_PROGRAM, &first));
+}
+
+/* Every scheme on every network, calibrated and trained; 100 examples are a block and a short one. */
+START_TEST(what_is_equal_is_found_equal) {
+  const rung_scheme *scheme = &schemes[_i % LENGTH(schemes)];
+  const network kind = (network)(_i / LENGTH(schemes));
+  pictures data = pictures_load(160, 100);
+  rung_model *model = calibrated(kind, data.train, scheme);
+  fit(model, data.train, 1, 1e-3f);
+  rung_verification *verification = verify_these(model, data.test, WITHOUT_PEERS);
+  expect_exact(verification, RUNG_EXECUTION_EVALUATION, 100);
+  expect_exact(verification, RUNG_EXECUTION_TRAINING, 100);
+  expect_exact(verification, RUNG_EXECUTION_PROGRAM, 100);
+  ck_assert(rung_verification_exact(verification));
+  ck_assert_int_eq(rung_verification_examples(verification), 100);
+  for (int i = 0; i < rung_verification_layers(verification); i++) {
+    const rung_layer_agreement at = rung_verification_at(verification, RUNG_EXECUTION_SIMULATED, i);
+    const bool logits = i + 1 == rung_verification_layers(verification);
+    ck_assert_int_gt(at.values, 0);
+    ck_assert_int_eq(at.unexplained, 0);
+    ck_assert_int_eq(at.ties + at.inherited, logits ? 0 : at.differ);
+    ck_assert(at.distance <= 0.5);
+  }
+  rung_verification_free(verification);
+  rung_model_free(model);
+  pictures_free(&data);
+}
+END_TEST
+
+/* Two models alike, one of them verified, train on to the same bits: dropout's stream, ranges and weights are where
+ * they were. */
+START_TEST(the_model_is_left_as_it_was) {
+  pictures data = pictures_load(160, 100);
+  uint64_t hash[2];
+  for (int verified = 0; verified < 2; verified++) {
+    rung_model *model = calibrated(_i ? NETWORK_RELU6 : NETWORK_DROPOUT, data.train, &schemes[0]);
+    fit(model, data.train, 1, 1e-3f);
+    expect_ok(rung_model_use(model, RUNG_FORM_SIMULATED));
+    if (verified) rung_verification_free(verify_these(model, data.test, WITHOUT_PEERS));
+    ck_assert_int_eq(rung_model_form(model), RUNG_FORM_SIMULATED);
+    const rung_quantizer *quantizer = rung_quantization_quantizer(rung_model_quantization(model), 0);
+    ck_assert_int_ne(quantizer->state, RUNG_QUANTIZER_FROZEN);
+    expect_ok(rung_model_use(model, RUNG_FORM_INTEGER));
+    fit(model, data.train, 1, 1e-3f);
+    hash[verified] = rung_model_hash(model);
+    rung_model_free(model);
+  }
+  ck_assert_uint_eq(hash[0], hash[1]);
+  pictures_free(&data);
+}
+END_TEST
+
+/* ---- What differs is found -------------------------------------------------------------------------------------- */
+
+/* The outputs of the program's first layer, [count, HIDDEN]. */
+static void collect_first(void *context, int index, rung_dtype type, const void *output, int64_t count, int64_t out) {
+  (void)type;
+  if (index == 0) memcpy(context, output, (size_t)(count * out));
+}
+
+static uint8_t *first_layer_of(const rung_program *program, const rung_dataset *data) {
+  uint8_t *made = malloc((size_t)data->count * HIDDEN);
+  int32_t *logits = malloc((size_t)data->count * 10 * sizeof *logits);
+  void *scratch = rung_allocate(rung_program_scratch(program, data->count));
+  expect_ok(rung_program_trace(program, data->inputs.data, logits, data->count, scratch, collect_first, made));
+  rung_release(scratch);
+  free(logits);
+  return made;
+}
+
+/* What the first layer's accumulator is for a picture, the multiplier and so on, by plain loops over the layer's own
+ * numbers. */
+static void expect_by_hand(const rung_program *program, const rung_dataset *data, const rung_difference *first) {
+  const rung_integer_layer *layer = &program->layer[0].instruction.integers;
+  const uint8_t *pixel = (const uint8_t *)data->inputs.data + first->example * 784;
+  int64_t accumulator = layer->bias[first->index];
+  for (int k = 0; k < 784; k++) accumulator += (int64_t)pixel[k] * layer->weight[first->index * 784 + k];
+  ck_assert_int_eq(first->accumulator, accumulator);
+  ck_assert_int_eq(first->multiplier, layer->multiplier[first->index]);
+  ck_assert_int_eq(first->shift, layer->shift[first->index]);
+  const double exact = (double)accumulator * ldexp(layer->multiplier[first->index], -layer->shift[first->index]);
+  ck_assert_double_eq_tol(first->exact, exact + layer->output_zero_point, 1e-9);
+  const double rounded = fmin(fmax(floor(exact + 0.5) + layer->output_zero_point, layer->qmin), layer->qmax);
+  ck_assert_int_eq(first->expected, (int32_t)rounded);
+}
+
+/* Another weight in one channel of the program: what it changes is counted, and the first is named. */
+START_TEST(the_first_difference_is_named) {
+  pictures data = pictures_load(300, 150);
+  rung_model *model = calibrated(NETWORK_RELU, data.train, &schemes[0]);
+  rung_program *program = freeze(model);
+  uint8_t *good = first_layer_of(program, data.test);
+  program_layer *layer = &program->layer[0];
+  int8_t *weight = (int8_t *)(uintptr_t)layer->instruction.integers.weight;
+  for (int j = 5; j < 8; j++) weight[j * 784 + 14 * 28 + 14] ^= 0x40; /* the middle of the picture */
+  rung_qgemm_pack(&layer->product, weight, 0, HIDDEN);
+  uint8_t *bad = first_layer_of(program, data.test);
+  int64_t differ = 0, at = -1;
+  for (int64_t i = 0; i < 150 * HIDDEN; i++) {
+    if (at < 0 && good[i] != bad[i]) at = i;
+    differ += good[i] != bad[i];
+  }
+  rung_verification *verification =
+      verify(model, data.test, &(rung_verify_options){.program = program, .executions = WITHOUT_PEERS});
+  ck_assert_int_gt(differ, 0);
+  ck_assert(!rung_verification_exact(verification) && !rung_verification_within_a_step(verification));
+  for (rung_execution e = RUNG_EXECUTION_EVALUATION; e <= RUNG_EXECUTION_TRAINING; e++) {
+    rung_difference first, back;
+    ck_assert_int_eq(rung_verification_at(verification, e, 0).differ, differ);
+    ck_assert(rung_verification_first(verification, e, RUNG_EXECUTION_PROGRAM, &first));
+    ck_assert_int_eq(first.example, at / HIDDEN);
+    ck_assert_int_eq(first.layer, 0);
+    ck_assert_int_eq(first.index, at % HIDDEN);
+    ck_assert_int_eq(first.value[0], good[at]);
+    ck_assert_int_eq(first.value[1], bad[at]);
+    ck_assert(isnan(first.before[0]) && isnan(first.before[1]));
+    ck_assert_int_eq(first.expected, bad[at]); /* the program keeps to its own numbers, which are not the model's */
+    expect_by_hand(program, data.test, &first);
+    ck_assert(rung_verification_first(verification, RUNG_EXECUTION_PROGRAM, e, &back));
+    ck_assert(back.value[0] == first.value[1] && back.value[1] == first.value[0]);
+  }
+  rung_difference none;
+  ck_assert(!rung_verification_first(verification, RUNG_EXECUTION_EVALUATION, RUNG_EXECUTION_TRAINING, &none));
+  const rung_layer_agreement simulated = rung_verification_at(verification, RUNG_EXECUTION_SIMULATED, 0);
+  ck_assert_int_gt(simulated.unexplained, 0);
+  ck_assert_int_eq(simulated.unexplained + simulated.ties, simulated.differ);
+  ck_assert_int_eq(simulated.inherited, 0);
+  free(good);
+  free(bad);
+  rung_verification_free(verification);
+  rung_program_free(program);
+  rung_model_free(model);
+  pictures_free(&data);
+}
+END_TEST
+
+/* A bias of the last layer: one logit an example, and no activation. With groups the sum has no one multiplier. */
+START_TEST(a_logit_that_differs_is_named) {
+  pictures data = pictures_load(200, 150);
+  rung_model *model = calibrated(NETWORK_RELU, data.train, _i ? &schemes[3] : &schemes[0]);
+  rung_program *program = freeze(model);
+  const rung_integer_layer *last = &program->layer[1].instruction.integers;
+  int32_t *good = logits_of(program, data.test, 1);
+  ((int32_t *)(uintptr_t)last->bias)[3 * last->groups] += 100;
+  int32_t *bad = logits_of(program, data.test, 1);
+  rung_verification *verification =
+      verify(model, data.test, &(rung_verify_options){.program = program, .executions = OF(EVALUATION) | OF(TRAINING)});
+  const rung_execution_summary summary = rung_verification_summary(verification, RUNG_EXECUTION_TRAINING);
+  ck_assert_int_eq(summary.differ, 0);
+  ck_assert_int_eq(summary.differ_logits, 150);
+  ck_assert(!rung_verification_exact(verification));
+  rung_difference first;
+  ck_assert(rung_verification_first(verification, RUNG_EXECUTION_TRAINING, RUNG_EXECUTION_PROGRAM, &first));
+  ck_assert_int_eq(first.example, 0);
+  ck_assert_int_eq(first.layer, 1);
+  ck_assert_int_eq(first.index, 3);
+  ck_assert_int_eq(first.value[0], good[3]);
+  ck_assert_int_eq(first.value[1], bad[3]);
+  ck_assert_int_eq(first.expected, bad[3]);
+  ck_assert_int_eq((int64_t)floor(first.exact + 0.5), bad[3]);
+  ck_assert_int_eq(first.multiplier, _i ? 0 : last->multiplier[3]);
+  ck_assert_int_eq(rung_verification_summary(verification, RUNG_EXECUTION_FLOAT).outcome, RUNG_OUTCOME_NOT_ASKED);
+  free(good);
+  free(bad);
+  rung_verification_free(verification);
+  rung_program_free(program);
+  rung_model_free(model);
+  pictures_free(&data);
+}
+END_TEST
+
+/* ---- The float network ------------------------------------------------------------------------------------------ */
+
+/* SQNR, differences, agreement and accuracy of FP32 beside the program, from the logits of both. */
+START_TEST(numbers_of_the_float_network) {
+  pictures data = pictures_load(300, BATCH);
+  rung_model *model = calibrated(NETWORK_RELU, data.train, &schemes[1]);
+  rung_program *program = freeze(model);
+  const float scale = rung_program_describe(program).logit_scale;
+  int32_t *logits = logits_of(program, data.test, BATCH);
+  expect_ok(rung_model_use(model, RUNG_FORM_FLOAT));
+  rung_metrics real, integer;
+  expect_ok(rung_evaluate(model, data.test, &real));
+  expect_ok(rung_program_evaluate(program, data.test, &integer));
+  const rung_graph *graph = rung_model_graph(model);
+  const float *x = rung_graph_node(graph, rung_graph_node_count(graph) - 1)->input[0]->value.data;
+  double signal = 0, noise = 0;
+  int64_t differ = 0, largest = 0, agree = 0;
+  for (int i = 0; i < BATCH; i++) {
+    int best[2] = {0};
+    for (int j = 0; j < 10; j++) {
+      double off = (double)scale * logits[i * 10 + j] - (double)x[i * 10 + j];
+      int64_t step = llabs((int64_t)rintf(x[i * 10 + j] * (1 / scale)) - logits[i * 10 + j]);
+      signal += (double)x[i * 10 + j] * (double)x[i * 10 + j];
+      noise += off * off;
+      differ += step != 0;
+      largest = step > largest ? step : largest;
+      if (x[i * 10 + j] > x[i * 10 + best[0]]) best[0] = j;
+      if (logits[i * 10 + j] > logits[i * 10 + best[1]]) best[1] = j;
+    }
+    agree += best[0] == best[1];
+  }
+  rung_verification *verification = verify_these(model, data.test, OF(FLOAT));
+  const rung_layer_agreement of_float = rung_verification_at(verification, RUNG_EXECUTION_FLOAT, 1);
+  const rung_layer_agreement of_program = rung_verification_at(verification, RUNG_EXECUTION_PROGRAM, 1);
+  ck_assert_double_eq_tol(of_program.sqnr, 10 * log10(signal / noise), 1e-6);
+  ck_assert(isinf(of_float.sqnr));
+  ck_assert_int_eq(of_float.differ, differ);
+  ck_assert_int_eq(of_float.largest, largest);
+  ck_assert_int_eq(of_float.values, BATCH * 10);
+  const rung_execution_summary summary = rung_verification_summary(verification, RUNG_EXECUTION_FLOAT);
+  ck_assert_int_eq(summary.agree, agree);
+  ck_assert_int_eq(summary.correct, (int64_t)rint(real.accuracy * BATCH));
+  ck_assert_int_eq(rung_verification_summary(verification, RUNG_EXECUTION_PROGRAM).correct,
+                   (int64_t)rint(integer.accuracy * BATCH));
+  rung_difference first;
+  ck_assert(rung_verification_first(verification, RUNG_EXECUTION_FLOAT, RUNG_EXECUTION_PROGRAM, &first));
+  ck_assert_int_eq(first.layer, 0);
+  const double on_grid = floor(first.before[0] + 0.5);
+  ck_assert_double_eq(
+      fmin(fmax(on_grid, program->layer[0].instruction.integers.qmin), program->layer[0].instruction.integers.qmax),
+      first.value[0]);
+  ck_assert(isnan(first.before[1]));
+  expect_by_hand(program, data.test, &first);
+  free(logits);
+  rung_verification_free(verification);
+  rung_program_free(program);
+  rung_model_free(model);
+  pictures_free(&data);
+}
+END_TEST
+
+/* A value of the simulation that is rounded the other way: what it had before, and how near a half the program's is. */
+START_TEST(a_tie_is_seen) {
+  pictures data = pictures_load(1000, 1000);
+  rung_model *model = calibrated(NETWORK_RELU, data.train, &schemes[0]);
+  rung_program *program = freeze(model);
+  rung_verification *verification = verify_these(model, data.test, OF(SIMULATED));
+  const rung_layer_agreement at = rung_verification_at(verification, RUNG_EXECUTION_SIMULATED, 0);
+  ck_assert_int_gt(at.ties, 0);
+  ck_assert_int_eq(at.ties, at.differ);
+  ck_assert_int_eq(at.largest, 1);
+  ck_assert(rung_verification_within_a_step(verification));
+  rung_difference first;
+  ck_assert(rung_verification_first(verification, RUNG_EXECUTION_SIMULATED, RUNG_EXECUTION_PROGRAM, &first));
+  if (first.layer == 0) {
+    expect_by_hand(program, data.test, &first);
+    ck_assert_int_eq(first.expected, first.value[1]);
+    ck_assert_double_le(fabs(fabs(first.exact - first.value[1]) - 0.5), at.distance + 1e-9);
+    ck_assert_double_eq(rint(first.before[0]), first.value[0]);
+    ck_assert_double_le(fabs(first.before[0] - first.exact), 0.05);
+  }
+  rung_verification_free(verification);
+  rung_program_free(program);
+  rung_model_free(model);
+  pictures_free(&data);
+}
+END_TEST
+
+/* ---- Other kinds of data ---------------------------------------------------------------------------------------- */
+
+/* Real inputs and real targets: no accuracy. */
+START_TEST(a_regression) {
+  enum { EXAMPLES = 90, INPUTS = 5 };
+  float x[EXAMPLES * INPUTS], y[EXAMPLES * 2];
+  for (int i = 0; i < EXAMPLES; i++) {
+    for (int k = 0; k < INPUTS; k++) x[i * INPUTS + k] = sinf((float)(i * 7 + k * 3)) * 2;
+    y[i * 2] = x[i * INPUTS] + x[i * INPUTS + 1];
+    y[i * 2 + 1] = x[i * INPUTS + 2];
+  }
+  const rung_tensor inputs = {.shape = RUNG_SHAPE(EXAMPLES, INPUTS), .data = x};
+  const rung_tensor targets = {.shape = RUNG_SHAPE(EXAMPLES, 2), .data = y};
+  rung_dataset *data = rung_dataset_new("waves", &inputs, NULL, 0, &targets);
+  rung_model *model = rung_model_new(&(rung_model_options){.batch = 32, .threads = 1, .seed = 3});
+  rung_loss_squared_error(
+      rung_linear(rung_relu(rung_linear(rung_input(model, "x", RUNG_SHAPE(INPUTS)), "fc1", 16)), "fc2", 2));
+  fit(model, data, 5, 1e-2f);
+  calibrate(model, data, &schemes[_i]);
+  rung_verification *verification = verify_these(model, data, WITHOUT_PEERS);
+  ck_assert(rung_verification_exact(verification));
+  expect_exact(verification, RUNG_EXECUTION_TRAINING, EXAMPLES);
+  ck_assert_int_eq(rung_verification_summary(verification, RUNG_EXECUTION_PROGRAM).correct, -1);
+  ck_assert_int_eq(rung_verification_at(verification, RUNG_EXECUTION_SIMULATED, 0).unexplained, 0);
+  rung_verification_free(verification);
+  rung_model_free(model);
+  rung_dataset_free(data);
+}
+END_TEST
+
+START_TEST(a_part_of_the_data) {
+  pictures data = pictures_load(100, 100);
+  rung_model *model = calibrated(NETWORK_ONE_LAYER, data.train, &schemes[0]);
+  const int64_t asked[] = {0, 1, 64, 65, 100, 1000}, examples[] = {100, 1, 64, 65, 100, 100};
+  for (int i = 0; i < LENGTH(asked); i++) {
+    rung_verification *verification =
+        verify(model, data.test, &(rung_verify_options){.examples = asked[i], .executions = OF(TRAINING)});
+    ck_assert_int_eq(rung_verification_examples(verification), examples[i]);
+    ck_assert_int_eq(rung_verification_at(verification, RUNG_EXECUTION_TRAINING, 0).values, examples[i] * 10);
+    expect_exact(verification, RUNG_EXECUTION_TRAINING, examples[i]);
+    ck_assert_int_eq(rung_verification_layers(verification), 1);
+    ck_assert_str_eq(rung_verification_layer(verification, 0), "fc2");
+    ck_assert_str_eq(rung_verification_layer(verification, 1), "");
+    rung_verification_free(verification);
+  }
+  rung_model_free(model);
+  pictures_free(&data);
+}
+END_TEST
+
+/* ---- Written down ----------------------------------------------------------------------------------------------- */
+
+static void expect_says(const char *text, const char *what) {
+  ck_assert_msg(strstr(text, what) != NULL, "'%s' is not in:\n%s", what, text);
+}
+
+START_TEST(the_report_says_so) {
+  pictures data = pictures_load(300, 100);
+  rung_model *model = calibrated(NETWORK_RELU, data.train, &schemes[0]);
+  rung_program *program = freeze(model);
+  ((int32_t *)(uintptr_t)program->layer[0].instruction.integers.bias)[7] += 5000;
+  for (int broken = 0; broken < 2; broken++) {
+    rung_verification *verification = verify(
+        model, data.test, &(rung_verify_options){.program = broken ? program : NULL, .executions = WITHOUT_PEERS});
+    char *text = rung_verification_text(verification), *json = rung_verification_json(verification);
+    expect_says(text, broken ? "NOT exact: evaluation training program\n"
+                             : "exact: 0 values differ between evaluation training program\n");
+    expect_says(json, broken ? "\"exact\": false" : "\"exact\": true");
+    expect_says(json, "{\"name\": \"emitted\", \"outcome\": \"not asked\"}");
+    expect_says(json, "\"sqnr_db\": null"); /* FP32 beside itself */
+    if (broken) expect_says(text, "training and program first differ in example 0, fc1[7]: ");
+    if (broken) expect_says(json, "{\"between\": [\"evaluation\", \"program\"], \"example\": 0, \"layer\": \"fc1\"");
+    int depth = 0;
+    for (const char *c = json; *c; c++) depth += (*c == '{' || *c == '[') - (*c == '}' || *c == ']');
+    ck_assert_int_eq(depth, 0);
+    rung_release(text);
+    rung_release(json);
+    rung_verification_free(verification);
+  }
+  rung_program_free(program);
+  rung_model_free(model);
+  pictures_free(&data);
+}
+END_TEST
+
+START_TEST(executions_have_names) {
+  for (rung_execution e = 0; e < RUNG_EXECUTION_COUNT; e++) {
+    rung_execution parsed;
+    expect_ok(rung_execution_parse(rung_execution_name(e), &parsed));
+    ck_assert_int_eq(parsed, e);
+  }
+  rung_execution parsed;
+  ck_assert_int_eq(rung_execution_parse("c", &parsed), RUNG_ERROR_ARGUMENT);
+  expect_says(rung_error(), "execution 'c': expected fp32, ");
+}
+END_TEST
+
+/* ---- Refusals --------------------------------------------------------------------------------------------------- */
+
+START_TEST(what_does_not_fit_is_refused) {
+  pictures data = pictures_load(64, 20);
+  rung_model *model = network_new(NETWORK_RELU, 1);
+  ck_assert_ptr_null(rung_verify(model, data.test, NULL));
+  ck_assert_int_eq(rung_error_status(), RUNG_ERROR_STATE);
+  calibrate(model, data.train, &schemes[0]);
+  ck_assert_ptr_null(rung_verify(NULL, data.test, NULL));
+  ck_assert_ptr_null(rung_verify(model, NULL, NULL));
+  expect_says(rung_error(), "the dataset is NULL");
+  ck_assert_ptr_null(rung_verify(model, data.test, &(rung_verify_options){.examples = -1}));
+  expect_says(rung_error(), "-1 examples");
+  ck_assert_int_eq(rung_model_form(model), RUNG_FORM_INTEGER);
+  static float reals[4 * 784];
+  static const int32_t labels[4];
+  rung_dataset *floats =
+      rung_dataset_new("floats", &(rung_tensor){.shape = RUNG_SHAPE(4, 784), .data = reals}, labels, 10, NULL);
+  ck_assert_ptr_null(rung_verify(model, floats, NULL));
+  expect_says(rung_error(), "floats: inputs are f32");
+  rung_dataset_free(floats);
+  rung_model *other = calibrated(NETWORK_DEEP, data.train, &schemes[0]);
+  rung_program *program = freeze(other);
+  ck_assert_ptr_null(rung_verify(model, data.test, &(rung_verify_options){.program = program}));
+  expect_says(rung_error(), "no layer 'fc3.weight'");
+  rung_program_free(program);
+  rung_model_free(other);
+  rung_model_free(model);
+  rung_verification_free(NULL);
+  pictures_free(&data);
+}
+END_TEST
+
+/* ---- Peers: the emitted C and ONNX Runtime ---------------------------------------------------------------------- */
+
+/* A folder in which verifying puts its own, and the tests their compilers. */
+static char scratch[64];
+
+static void scratch_open(void) {
+  snprintf(scratch, sizeof scratch, "%s/rung-test-XXXXXX", P_tmpdir);
+  ck_assert_ptr_nonnull(mkdtemp(scratch));
+  setenv("TMPDIR", scratch, 1);
+}
+
+/* Nothing may be left behind. */
+static void scratch_close(void) {
+  DIR *folder = opendir(scratch);
+  const struct dirent *entry;
+  while ((entry = readdir(folder)))
+    ck_assert_msg(strncmp(entry->d_name, "rung-verify", 11) != 0, "%s is left behind", entry->d_name);
+  rewinddir(folder);
+  while ((entry = readdir(folder)))
+    if (entry->d_name[0] != '.') ck_assert_int_eq(unlinkat(dirfd(folder), entry->d_name, 0), 0);
+  closedir(folder);
+  ck_assert_int_eq(rmdir(scratch), 0);
+  unsetenv("TMPDIR");
+}
+
+/* A compiler that first edits one of the sources with sed. */
+static const char *editing_compiler(const char *file, const char *edit) {
+  static char command[128];
+  char path[96];
+  snprintf(path, sizeof path, "%s/compiler", scratch);
+  FILE *script = fopen(path, "w");
+  ck_assert_ptr_nonnull(script);
+  fprintf(script, "for word; do case $word in */%s) sed -i '%s' \"$word\" ;; esac; done\nexec cc \"$@\"\n", file, edit);
+  fclose(script);
+  snprintf(command, sizeof command, "sh %s", path);
+  return command;
+}
+
+/* Whether it ran; what may be absent is said in words. */
+static bool ran(const rung_verification *verification, rung_execution execution) {
+  const rung_execution_summary summary = rung_verification_summary(verification, execution);
+  ck_assert_msg(summary.outcome == RUNG_OUTCOME_RAN || summary.outcome == RUNG_OUTCOME_NOT_AVAILABLE, "%s: %s",
+                rung_execution_name(execution), summary.reason);
+  if (summary.outcome == RUNG_OUTCOME_NOT_AVAILABLE) ck_assert_str_ne(summary.reason, "");
+  return summary.outcome == RUNG_OUTCOME_RAN;
+}
+
+static rung_execution_summary emitted_by(rung_model *model, const rung_dataset *data, const char *compiler,
+                                         const char *runner) {
+  rung_verification *verification =
+      verify(model, data,
+             &(rung_verify_options){.executions = OF(EMITTED) | OF(TRAINING), .compiler = compiler, .runner = runner});
+  static char reason[256];
+  rung_execution_summary summary = rung_verification_summary(verification, RUNG_EXECUTION_EMITTED);
+  snprintf(reason, sizeof reason, "%s", summary.reason);
+  summary.reason = reason;
+  expect_exact(verification, RUNG_EXECUTION_TRAINING, rung_verification_examples(verification));
+  ck_assert_int_eq(rung_verification_exact(verification), summary.outcome != RUNG_OUTCOME_FAILED);
+  rung_verification_free(verification);
+  return summary;
+}
+
+/* Without a compiler there is nothing to test here. */
+static void need_compiler(void) {
+  if (system("cc --version >/dev/null 2>&1") != 0) test_skip("no C compiler named cc");
+  scratch_open();
+}
+
+/* On every network, with every scheme that differs in what is emitted. */
+START_TEST(the_emitted_c_is_the_program) {
+  need_compiler();
+  pictures data = pictures_load(160, 100);
+  rung_model *model = calibrated((network)_i, data.train, &schemes[_i % 6]);
+  fit(model, data.train, 1, 1e-3f);
+  rung_verification *verification = verify_these(model, data.test, OF(EMITTED));
+  expect_exact(verification, RUNG_EXECUTION_EMITTED, 100);
+  ck_assert(rung_verification_exact(verification));
+  rung_verification_free(verification);
+  rung_model_free(model);
+  pictures_free(&data);
+  scratch_close();
+}
+END_TEST
+
+/* One multiplier in the C is another: the first activation that comes out otherwise is named, with the accumulator that
+ * the layer has by hand. */
+START_TEST(a_corrupted_multiplier_is_found) {
+  need_compiler();
+  pictures data = pictures_load(300, 150);
+  rung_model *model = calibrated(NETWORK_RELU, data.train, &schemes[0]);
+  rung_program *program = freeze(model);
+  const rung_integer_layer *layer = &program->layer[0].instruction.integers;
+  enum { CHANNEL = 2 };
+  const int32_t multiplier = layer->multiplier[CHANNEL], other = multiplier - (1 << 26);
+  int64_t example = -1, differ = 0;
+  int32_t good = 0, bad = 0;
+  for (int64_t i = 0; i < 150; i++) {
+    const uint8_t *pixel = (const uint8_t *)data.test->inputs.data + i * 784;
+    int64_t sum = layer->bias[CHANNEL];
+    for (int k = 0; k < 784; k++) sum += pixel[k] * layer->weight[CHANNEL * 784 + k];
+    int32_t value[2];
+    for (int m = 0; m < 2; m++) {
+      double real = ldexp((double)sum * (m ? other : multiplier), -layer->shift[CHANNEL]) + layer->output_zero_point;
+      value[m] = (int32_t)fmin(fmax(floor(real + 0.5), layer->qmin), layer->qmax);
+    }
+    if (value[0] == value[1]) continue;
+    differ++;
+    if (example >= 0) continue;
+    example = i;
+    good = value[0];
+    bad = value[1];
+  }
+  ck_assert_int_gt(differ, 0);
+  char edit[64];
+  snprintf(edit, sizeof edit, "s/\\b%d\\b/%d/", multiplier, other);
+  rung_verification *verification =
+      verify(model, data.test,
+             &(rung_verify_options){.executions = ALL & ~OF(ONNX), .compiler = editing_compiler("network.c", edit)});
+  ck_assert(!rung_verification_exact(verification));
+  expect_exact(verification, RUNG_EXECUTION_TRAINING, 150);
+  ck_assert_int_eq(rung_verification_at(verification, RUNG_EXECUTION_EMITTED, 0).differ, differ);
+  rung_difference first;
+  ck_assert(rung_verification_first(verification, RUNG_EXECUTION_EMITTED, RUNG_EXECUTION_TRAINING, &first));
+  ck_assert_int_eq(first.example, example);
+  ck_assert_int_eq(first.layer, 0);
+  ck_assert_int_eq(first.index, CHANNEL);
+  ck_assert_int_eq(first.value[0], bad);
+  ck_assert_int_eq(first.value[1], good);
+  ck_assert_int_eq(first.expected, good); /* the emitted C is wrong */
+  expect_by_hand(program, data.test, &first);
+  rung_verification_free(verification);
+  rung_program_free(program);
+  rung_model_free(model);
+  pictures_free(&data);
+  scratch_close();
+}
+END_TEST
+
+static int32_t clamped(const rung_program *program, int layer, double x) {
+  const rung_integer_layer *integers = &program->layer[layer].instruction.integers;
+  return (int32_t)fmin(fmax(floor(x), integers->qmin), integers->qmax);
+}
+
+/* A bias of the second of three layers, and a rounding that is none: what the layer before hands over is the same. */
+START_TEST(a_corruption_deep_inside_is_found) {
+  need_compiler();
+  pictures data = pictures_load(300, 70);
+  rung_model *model = calibrated(NETWORK_DEEP, data.train, &schemes[0]);
+  rung_program *program = freeze(model);
+  const int32_t bias = program->layer[1].instruction.integers.bias[11];
+  char edit[64];
+  snprintf(edit, sizeof edit, "/fc3_bias/,/}/s/\\( \\|^\\)%d,/\\1%d,/", bias, bias + 300);
+  rung_verification *verification =
+      verify(model, data.test,
+             &(rung_verify_options){.executions = OF(EMITTED),
+                                    .compiler = editing_compiler("network.c", _i ? "s/ + 1) >> 1)/) >> 1)/" : edit)});
+  ck_assert(!rung_verification_exact(verification));
+  rung_difference first;
+  ck_assert(rung_verification_first(verification, RUNG_EXECUTION_PROGRAM, RUNG_EXECUTION_EMITTED, &first));
+  ck_assert_int_eq(first.value[0], first.expected);
+  ck_assert_int_eq(first.expected, clamped(program, first.layer, first.exact + 0.5));
+  if (_i) {
+    ck_assert_int_eq(first.value[1], clamped(program, 0, first.exact));
+    ck_assert_int_eq(first.layer, 0);
+    ck_assert_int_eq(first.example, 0);
+  } else {
+    const double step = ldexp(first.multiplier, -first.shift);
+    ck_assert_int_eq(first.layer, 1);
+    ck_assert_int_eq(first.index, 11);
+    ck_assert_str_eq(rung_verification_layer(verification, first.layer), "fc3");
+    ck_assert_int_eq(first.value[1], clamped(program, 1, first.exact + 300 * step + 0.5));
+  }
+  rung_verification_free(verification);
+  rung_program_free(program);
+  rung_model_free(model);
+  pictures_free(&data);
+  scratch_close();
+}
+END_TEST
+
+START_TEST(a_compiler_that_is_not_there) {
+  scratch_open();
+  pictures data = pictures_load(100, 20);
+  rung_model *model = calibrated(NETWORK_ONE_LAYER, data.train, &schemes[0]);
+  rung_execution_summary summary = emitted_by(model, data.test, "no-such-compiler -O1", NULL);
+  ck_assert_int_eq(summary.outcome, RUNG_OUTCOME_NOT_AVAILABLE);
+  expect_says(summary.reason, "no-such-compiler: ");
+  setenv("CC", "no-such-cc", 1);
+  summary = emitted_by(model, data.test, NULL, NULL);
+  unsetenv("CC");
+  ck_assert_int_eq(summary.outcome, RUNG_OUTCOME_NOT_AVAILABLE);
+  expect_says(summary.reason, "no-such-cc: ");
+  summary = emitted_by(model, data.test, " ", NULL);
+  ck_assert_int_eq(summary.outcome, RUNG_OUTCOME_NOT_AVAILABLE);
+  rung_model_free(model);
+  pictures_free(&data);
+  scratch_close();
+}
+END_TEST
+
+START_TEST(emitted_c_that_fails) {
+  need_compiler();
+  pictures data = pictures_load(100, 100);
+  rung_model *model = calibrated(NETWORK_RELU, data.train, &schemes[0]);
+  rung_execution_summary summary =
+      emitted_by(model, data.test, editing_compiler("network.c", "1i #error broken on purpose"), NULL);
+  ck_assert_int_eq(summary.outcome, RUNG_OUTCOME_FAILED);
+  expect_says(summary.reason, "sh: exit code 1: network.c:1:");
+  expect_says(summary.reason, "broken on purpose");
+  summary =
+      emitted_by(model, data.test, editing_compiler("main.c", "s/network_run(.*/if (i == 40) return 3; &/"), NULL);
+  ck_assert_int_eq(summary.outcome, RUNG_OUTCOME_FAILED);
+  expect_says(summary.reason, "exit code 3");
+  ck_assert_int_eq(summary.differ + summary.differ_logits + summary.agree, 0);
+  summary = emitted_by(model, data.test, "cc", "false");
+  ck_assert_int_eq(summary.outcome, RUNG_OUTCOME_FAILED);
+  summary = emitted_by(model, data.test, "cc", "no-such-emulator");
+  ck_assert_int_eq(summary.outcome, RUNG_OUTCOME_NOT_AVAILABLE);
+  expect_says(summary.reason, "no-such-emulator: ");
+  summary = emitted_by(model, data.test, "cc -O0", "env LANG=C");
+  ck_assert_int_eq(summary.outcome, RUNG_OUTCOME_RAN);
+  rung_model_free(model);
+  pictures_free(&data);
+  scratch_close();
+}
+END_TEST
+
+START_TEST(a_python_without_onnxruntime) {
+  scratch_open();
+  pictures data = pictures_load(100, 20);
+  rung_model *model = calibrated(NETWORK_ONE_LAYER, data.train, &schemes[0]);
+  const char *const pythons[] = {"python3 -I -S", "no-such-python"};
+  for (int i = 0; i < LENGTH(pythons); i++) {
+    rung_verification *verification =
+        verify(model, data.test, &(rung_verify_options){.executions = OF(ONNX), .python = pythons[i]});
+    ck_assert(!ran(verification, RUNG_EXECUTION_ONNX));
+    ck_assert(rung_verification_exact(verification) && rung_verification_within_a_step(verification));
+    rung_verification_free(verification);
+  }
+  rung_model_free(model);
+  pictures_free(&data);
+  scratch_close();
+}
+END_TEST
+
+/* No activation more than a step away, and none without a reason. */
+static void expect_near(const rung_verification *verification) {
+  for (int i = 0; i + 1 < rung_verification_layers(verification); i++) {
+    const rung_layer_agreement at = rung_verification_at(verification, RUNG_EXECUTION_ONNX, i);
+    ck_assert_int_eq(at.unexplained, 0);
+  }
+}
+
+START_TEST(onnx_runtime_is_near) {
+  pictures data = pictures_load(160, 100);
+  const rung_scheme *scheme = &schemes[_i % LENGTH(schemes)];
+  rung_model *model = calibrated(_i < LENGTH(schemes) ? NETWORK_DEEP : NETWORK_RESHAPE, data.train, scheme);
+  fit(model, data.train, 1, 1e-3f);
+  rung_verification *verification = verify_these(model, data.test, OF(ONNX));
+  if (!ran(verification, RUNG_EXECUTION_ONNX))
+    test_skip(rung_verification_summary(verification, RUNG_EXECUTION_ONNX).reason);
+  const rung_execution_summary summary = rung_verification_summary(verification, RUNG_EXECUTION_ONNX);
+  expect_near(verification);
+  ck_assert(scheme->weight_bits == 2 || (summary.agree >= 99 && summary.largest <= 1));
+  rung_verification_free(verification);
+  rung_model_free(model);
+  pictures_free(&data);
+}
+END_TEST
+
+/* ---- Random networks -------------------------------------------------------------------------------------------- */
+
+static int between(rung_rng *rng, int low, int high) {
+  return low + (int)rung_rng_below(rng, (uint32_t)(high - low + 1));
+}
+
+/* Random inputs of `width` numbers, real or u8, with labels. */
+static rung_dataset *random_data(rung_rng *rng, int count, int width, bool real, void *memory, int32_t *labels) {
+  for (int i = 0; i < count; i++) labels[i] = between(rng, 0, 2);
+  for (int i = 0; i < count * width; i++) {
+    if (real)
+      ((float *)memory)[i] = rung_rng_normal(rng);
+    else
+      ((uint8_t *)memory)[i] = (uint8_t)between(rng, 0, 255);
+  }
+  const rung_tensor inputs = {.type = real ? RUNG_F32 : RUNG_U8,
+                              .shape = RUNG_SHAPE(count, width),
+                              .data = memory,
+                              .scale = 0.01f,
+                              .zero_point = real ? 0 : between(rng, 0, 255)};
+  return rung_dataset_new("random", &inputs, labels, 3, NULL);
+}
+
+static rung_scheme random_scheme(rung_rng *rng) {
+  rung_scheme scheme = {.weight_bits = between(rng, 1, 8),
+                        .activation_bits = between(rng, 2, 8),
+                        .weight_granularity = (rung_granularity)between(rng, 0, 2),
+                        .activation_signed = between(rng, 0, 1)};
+  if (scheme.weight_granularity == RUNG_PER_GROUP) scheme.weight_group = 4 * between(rng, 1, 4);
+  return scheme;
+}
+
+static rung_model *random_model(rung_rng *rng, int width) {
+  rung_model *model = rung_model_new(&(rung_model_options){.batch = 32, .threads = 1, .seed = rung_rng_u32(rng)});
+  rung_node *x = rung_input(model, "x", RUNG_SHAPE(width));
+  for (int layer = between(rng, 0, 4); layer > 0; layer--) {
+    char name[32];
+    snprintf(name, sizeof name, "hidden%d", layer);
+    x = rung_linear(x, name, between(rng, 1, 40));
+    if (between(rng, 0, 3) > 0) x = between(rng, 0, 1) ? rung_relu(x) : rung_relu6(x);
+  }
+  rung_loss_cross_entropy(rung_linear(x, "last", 3));
+  return model;
+}
+
+START_TEST(random_networks_in_every_way) {
+  enum { COUNT = 70, WIDEST = 50 };
+  static float memory[COUNT * WIDEST];
+  int32_t labels[COUNT];
+  const rung_rng seed = rung_rng_seed(8);
+  rung_rng rng = rung_rng_split(&seed, (uint64_t)_i);
+  const int width = between(&rng, 1, WIDEST);
+  need_compiler();
+  rung_dataset *data = random_data(&rng, COUNT, width, _i % 2, memory, labels);
+  rung_model *model = random_model(&rng, width);
+  const rung_scheme scheme = random_scheme(&rng);
+  fit(model, data, 3, 5e-2f);
+  calibrate(model, data, &scheme);
+  const rung_emit_options emit = {.bits_packed = _i % 3 == 1, .cmsis = _i % 3 == 2};
+  rung_verification *verification = verify(model, data, &(rung_verify_options){.emit = &emit});
+  for (rung_execution e = RUNG_EXECUTION_EVALUATION; e <= RUNG_EXECUTION_EMITTED; e++)
+    expect_exact(verification, e, COUNT);
+  if (ran(verification, RUNG_EXECUTION_ONNX)) expect_near(verification);
+  ck_assert(rung_verification_exact(verification));
+  rung_verification_free(verification);
+  rung_model_free(model);
+  rung_dataset_free(data);
+  scratch_close();
+}
+END_TEST
+
+TEST_MAIN(CASES(what_is_equal_is_found_equal, NETWORK_COUNT *LENGTH(schemes)), CASES(the_model_is_left_as_it_was, 2),
+          CASE(the_first_difference_is_named), CASES(a_logit_that_differs_is_named, 2),
+          CASE(numbers_of_the_float_network), CASE(a_tie_is_seen), CASES(a_regression, LENGTH(schemes)),
+          CASE(a_part_of_the_data), CASE(the_report_says_so), CASE(executions_have_names),
+          CASE(what_does_not_fit_is_refused), CASES(the_emitted_c_is_the_program, NETWORK_COUNT),
+          CASE(a_corrupted_multiplier_is_found), CASES(a_corruption_deep_inside_is_found, 2),
+          CASE(a_compiler_that_is_not_there), CASE(emitted_c_that_fails), CASE(a_python_without_onnxruntime),
+          CASES(onnx_runtime_is_near, 2 * LENGTH(schemes)), CASES(random_networks_in_every_way, 12))
