@@ -308,16 +308,10 @@ RUNG_API rung_status rung_program_export_onnx(const rung_program *program, const
  * RUNG_ERROR_ARGUMENT: two values of one name; RUNG_ERROR_IO. */
 RUNG_API rung_status rung_model_export_onnx(const rung_model *model, const char *path);
 
-/* The loss that an imported model gets at its end; a file has none. */
-typedef enum rung_onnx_loss {
-  RUNG_ONNX_CROSS_ENTROPY = 0, /* of a classifier: a softmax at the file's end is in the loss, and left out */
-  RUNG_ONNX_SQUARED_ERROR,     /* of a regression */
-  RUNG_ONNX_SQUARED_HINGE
-} rung_onnx_loss;
-
 typedef struct rung_onnx_import_options {
   rung_model_options model;
-  rung_onnx_loss loss;
+  const char *loss; /* which a file lacks, as rung_loss_text takes it; NULL: "cross-entropy", for a classifier, and a
+                       softmax at the file's end is left out, being in the loss. "squared-error" is for a regression */
 } rung_onnx_import_options;
 
 /* A model from an ONNX file (github.com/onnx/onnx), operator set 9 or newer: a network of Gemm, MatMul, Add, Relu, Clip
