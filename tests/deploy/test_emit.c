@@ -207,8 +207,10 @@ START_TEST(two_by_two_by_hand) {
       "static const int32_t one_multiplier[2] = {\n     1073741825,  1073741825,\n};\n",
       "static const uint8_t one_shift[2] = {\n     37,  37,\n};\n",
       "static const uint8_t two_shift[2] = {\n     21,  21,\n};\n",
-      "    {one_weight, one_bias, one_multiplier, one_shift, 2, 2, 0, 0, 255, 0},\n",
-      "    {two_weight, two_bias, two_multiplier, two_shift, 2, 2, 0, INT32_MIN, INT32_MAX, 1},\n",
+      "  {.weight = one_weight,\n   .bias = one_bias,\n   .multiplier = one_multiplier,\n   .shift = one_shift,\n"
+      "   .in = 2,\n   .out = 2,\n   .zero_point = 0,\n   .low = 0,\n   .high = 255},\n",
+      "   .shift = two_shift,\n   .in = 2,\n   .out = 2,\n   .low = INT32_MIN,\n   .high = INT32_MAX,\n   .wide = "
+      "1},\n",
   };
   for (int i = 0; i < LENGTH(lines); i++) ck_assert_msg(strstr(source, lines[i]) != NULL, "lacks: %s", lines[i]);
   ck_assert_ptr_nonnull(strstr(test, "2405888,      845312,"));
