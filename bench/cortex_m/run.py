@@ -11,7 +11,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTHS = {"w8a8": (784, 32, 10), "w4a4": (784, 64, 64, 64, 10), "w2a2": (784, 32, 24, 10)}
-FORMS = {"plain": "emitted", "cmsis": "`--cmsis`", "packed": "`--bits-packed`", "packed_cmsis": "`--bits-packed --cmsis`"}
+FORMS = {
+    "plain": "emitted",
+    "cmsis": "`--cmsis`",
+    "packed": "`--bits-packed`",
+    "packed_cmsis": "`--bits-packed --cmsis`",
+}
 OPTIMIZATIONS = ("-O2", "-Os")
 FOREIGN = ("-std=gnu11", "-w", "-ffunction-sections", "-Wl,--gc-sections")
 HEAD = """\
@@ -19,14 +24,17 @@ HEAD = """\
 
 Written by `bench/cortex_m/run.py`. What was wanted is asserted by the tests as well (`ctest -L cross`).
 
-- **With** {compiler}; {qemu}.
+- **With** {compiler};
+  {qemu}.
 - **Instructions** are counted, by qemu; they say nothing of wait states and pipelines, so they are no cycles. Under
   `-icount shift=5` each takes 32 ns of the board's time, and SysTick counts that. The tests hold the count against a loop
   of known length and against qemu's log of every instruction: no more than 4 instructions apart.
 - **Code** is the text of the network's object file; **tables** are its biases, multipliers and shifts.
 - **Flash** and **RAM** are the linked image's, all of it: vectors, start-up, the counting and printing, the buffer for a
   picture, and the stack, which is painted first and looked at afterwards (**stack** counts from main).
-- Pictures and logits are as in the tests: what is measured here gives the integer program's bits.
+- The pictures are the tests', where all of this code gives the integer program's bits.
+- What is not emitted computes the same layers by other means: plain loops (`bench/cortex_m/naive`), and what `--peer`
+  brings, whose sources are not part of Rung.
 
 ## What was wanted, and what was got
 
@@ -131,7 +139,8 @@ def read_options() -> argparse.Namespace:
 def main() -> None:
     options = read_options()
     programs = [Program(text, f"models/{network}/{form}", (), network)
-                for network in WIDTHS for form, text in FORMS.items()]
+                for network in WIDTHS for form, text in FORMS.items()
+                if network != "w8a8" or not form.startswith("packed")]  # nothing to pack in 8 bits
     programs.append(Program("plain loops, one output after the other", str(ROOT / "bench/cortex_m/naive"), FOREIGN))
     for peer in options.peer:
         name, _, code = peer.partition("=")

@@ -36,12 +36,14 @@ choose() {
   for tool in "${compiler[0]}" ${start[0]:+"${start[0]}"}; do
     command -v "$tool" >/dev/null || skip "no $tool"
   done
-  echo '#include <string.h>' | "${compiler[@]}" -x c -E - >/dev/null 2>&1 || skip "no C library for ${compiler[*]}"
+  mkdir -p programs
+  printf '#include <string.h>\nint main(void) { return 0; }\n' |
+    "${compiler[@]}" -x c - "${link[@]}" -o "$(program_path none "$1")" 2>/dev/null ||
+    skip "no C library for ${compiler[*]}"
 }
 
 # compile CODE PROGRAM FLAG... SOURCE...: the network digits.c in the folder CODE, and what runs it.
 compile() {
-  mkdir -p "$(dirname "$2")"
   "${compiler[@]}" -std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -I"$1" -I"$here" "${@:3}" \
     "$1/digits.c" "${link[@]}" -o "$2"
 }
