@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+NOT_HERE = 77  # the exit status of a test for which the machine lacks something
 WIDTHS = {"w8a8": (784, 32, 10), "w4a4": (784, 64, 64, 64, 10), "w2a2": (784, 32, 24, 10)}
 FORMS = {
     "plain": "emitted",
@@ -27,11 +28,11 @@ Written by `bench/cortex_m/run.py`. What was wanted is asserted by the tests as 
 - **With** {compiler};
   {qemu}.
 - **Instructions** are counted, by qemu; they say nothing of wait states and pipelines, so they are no cycles. Under
-  `-icount shift=5` each takes 32 ns of the board's time, and SysTick counts that. The tests hold the count against a loop
-  of known length and against qemu's log of every instruction: no more than 4 instructions apart.
+  `-icount shift=5` each takes 32 ns of the board's time, and SysTick counts that. The tests hold the count against a
+  loop of known length and against qemu's log of every instruction: no more than 4 instructions apart.
 - **Code** is the text of the network's object file; **tables** are its biases, multipliers and shifts.
-- **Flash** and **RAM** are the linked image's, all of it: vectors, start-up, the counting and printing, the buffer for a
-  picture, and the stack, which is painted first and looked at afterwards (**stack** counts from main).
+- **Flash** and **RAM** are the linked image's, all of it: vectors, start-up, the counting and printing, the buffer for
+  a picture, and the stack, which is painted first and looked at afterwards (**stack** counts from main).
 - The pictures are the tests', where all of this code gives the integer program's bits.
 - What is not emitted computes the same layers by other means: plain loops (`bench/cortex_m/naive`), and what `--peer`
   brings, whose sources are not part of Rung.
@@ -45,9 +46,9 @@ TAIL = """\
 ## Beside an interpreter
 
 Cited, not measured: TensorFlow Lite for Microcontrollers is said to take 16 KB of flash for its core runtime on a
-Cortex-M3, and 22 KB with the operators of a keyword detector (tensorflow.org/lite/microcontrollers/overview), before the
-first weight and before the model's own description. The emitted network has no runtime: its code is what the tables
-above say.
+Cortex-M3, and 22 KB with the operators of a keyword detector (tensorflow.org/lite/microcontrollers/overview), before
+the first weight and before the model's own description. The emitted network has no runtime: its code is what the
+tables above say.
 """
 
 
@@ -78,6 +79,9 @@ def measure(program: Program, folder: Path) -> Measured:
     for optimization in OPTIMIZATIONS:
         command = [ROOT / "tests/cross/measure.sh", folder, "figures", program.code, optimization, *program.flags]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        if done.returncode == NOT_HERE:
+            print(done.stdout.strip())
+            sys.exit(NOT_HERE)
         if done.returncode:
             sys.exit(f"cortex_m: {program.name}: {done.stdout.strip() or 'cannot be built'}")
         pairs = (line.split() for line in done.stdout.splitlines())

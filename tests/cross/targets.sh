@@ -18,7 +18,8 @@ cortex_m() {
   start=(qemu-system-arm -M "$1" -display none -monitor none -serial none
     -semihosting-config enable=on,target=native -kernel)
   port=("$here"/cortex_m/{port,startup}.c)
-  link=(-nostartfiles --specs=nano.specs -T "$here/cortex_m/image.ld" "-Wl,--defsym=image_flash=$2,--defsym=image_ram=$3")
+  link=(-nostartfiles --specs=nano.specs -T "$here/cortex_m/image.ld"
+    "-Wl,--defsym=image_flash=$2,--defsym=image_ram=$3")
 }
 
 # choose TARGET: its compiler, what starts its programs, and what they are linked with.
