@@ -19,12 +19,10 @@ static const char plain_8[] = "    a0 += x0 * w[0] + x1 * w[1] + x2 * w[2] + x3 
                               "    a1 += x0 * w[4] + x1 * w[5] + x2 * w[6] + x3 * w[7];\n"
                               "    a2 += x0 * w[8] + x1 * w[9] + x2 * w[10] + x3 * w[11];\n"
                               "    a3 += x0 * w[12] + x1 * w[13] + x2 * w[14] + x3 * w[15];\n";
-static const char pairs_8[] =
-    "    const uint32_t w0 = word(w), w1 = word(w + 4), w2 = word(w + 8), w3 = word(w + 12);\n"
-    "    a0 = smlad(x02, even_i8(w0), smlad(x13, odd_i8(w0), a0));\n"
-    "    a1 = smlad(x02, even_i8(w1), smlad(x13, odd_i8(w1), a1));\n"
-    "    a2 = smlad(x02, even_i8(w2), smlad(x13, odd_i8(w2), a2));\n"
-    "    a3 = smlad(x02, even_i8(w3), smlad(x13, odd_i8(w3), a3));\n";
+static const char pairs_8[] = "    a0 = smlad(x02, even_i8(word(w)), smlad(x13, odd_i8(word(w)), a0));\n"
+                              "    a1 = smlad(x02, even_i8(word(w + 4)), smlad(x13, odd_i8(word(w + 4)), a1));\n"
+                              "    a2 = smlad(x02, even_i8(word(w + 8)), smlad(x13, odd_i8(word(w + 8)), a2));\n"
+                              "    a3 = smlad(x02, even_i8(word(w + 12)), smlad(x13, odd_i8(word(w + 12)), a3));\n";
 static const char end_8[] = "  acc[0] = a0;\n"
                             "  acc[1] = a1;\n"
                             "  acc[2] = a2;\n"
@@ -116,7 +114,8 @@ static void emit_dot(text *to, const emission *at, emit_format format, bool pair
   const width_text *width = find_width(format.width);
   const char *type = format.type == RUNG_I8 ? "int8_t" : "uint8_t", *suffix = rung_dtype_name(format.type);
   const bool packed = format.width < 8;
-  text_print(to, "static const void *");
+  /* Inlined, gcc -Os runs out of registers in the loop. */
+  text_print(to, "%sstatic const void *", pairs ? "__attribute__((noinline)) " : "");
   emit_dot_name(to, at, format);
   text_print(to,
              "(const void *inputs, const void *weights, int n, int32_t acc[4]) {\n"
