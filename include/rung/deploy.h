@@ -88,6 +88,15 @@ RUNG_API bool rung_program_takes_reals(const rung_program *program);
 /* The bound and bits of instruction `index`. */
 RUNG_API rung_status rung_program_bound(const rung_program *program, int index, int64_t *magnitude, int *bits);
 
+/* A program as one safetensors file: tensors for the arrays, metadata for the instructions (docs/integer-program.md).
+ * It appears whole or not at all. */
+RUNG_API rung_status rung_program_save(const rung_program *program, const char *path);
+/* The same program back: the same logits to the last bit. A file is not trusted: bounds are computed anew, and what
+ * could overflow, or has multipliers that its scales do not give, is refused. NULL with a message that names the file
+ * and the layer: RUNG_ERROR_IO, RUNG_ERROR_FORMAT, RUNG_ERROR_SHAPE, RUNG_ERROR_NUMERIC; RUNG_ERROR_UNSUPPORTED:
+ * another version, or a build without cJSON. */
+RUNG_API rung_program *rung_program_load(const char *path);
+
 /* ---- Running ---------------------------------------------------------------------------------------------------- */
 
 /* Bytes of scratch that rung_program_run needs for `count` examples at a time. */
@@ -300,16 +309,10 @@ RUNG_API rung_status rung_program_export_onnx(const rung_program *program, const
  * RUNG_ERROR_ARGUMENT: two values of one name; RUNG_ERROR_IO. */
 RUNG_API rung_status rung_model_export_onnx(const rung_model *model, const char *path);
 
-/* The loss that an imported model gets at its end; a file has none. */
-typedef enum rung_onnx_loss {
-  RUNG_ONNX_CROSS_ENTROPY = 0, /* of a classifier: a softmax at the file's end is in the loss, and left out */
-  RUNG_ONNX_SQUARED_ERROR,     /* of a regression */
-  RUNG_ONNX_SQUARED_HINGE
-} rung_onnx_loss;
-
 typedef struct rung_onnx_import_options {
   rung_model_options model;
-  rung_onnx_loss loss;
+  const char *loss; /* which a file lacks, as rung_loss_text takes it; NULL: "cross-entropy", for a classifier, and a
+                       softmax at the file's end is left out, being in the loss. "squared-error" is for a regression */
 } rung_onnx_import_options;
 
 /* A model from an ONNX file (github.com/onnx/onnx), operator set 9 or newer: a network of Gemm, MatMul, Add, Relu, Clip

@@ -36,7 +36,7 @@ void rung_graph_free(rung_graph *graph) {
   if (!graph) return;
   rung_team_free(graph->own_team);
   free(graph->nodes);
-  free(graph->plan);
+  rung_release(graph->writer);
   rung_release(graph->scratch);
   rung_arena_free(graph->arena);
 }
@@ -179,6 +179,12 @@ rung_team *rung_graph_team(const rung_graph *graph) {
 }
 rung_rng rung_graph_rng(const rung_graph *graph) {
   return graph->rng;
+}
+uint64_t rung_graph_step(const rung_graph *graph) {
+  return graph->step;
+}
+void rung_graph_set_step(rung_graph *graph, uint64_t step) {
+  graph->step = step;
 }
 
 rung_matrix rung_tensor_matrix(const rung_tensor *tensor, bool transpose) {

@@ -4,11 +4,13 @@
 
 #include <rung/deploy.h>
 
+#define PROGRAM_NAME_SIZE 64
+
 typedef struct program_layer {
-  rung_instruction instruction; /* its arrays are copies in the program's arena */
-  char name[64];                /* "fc1" */
-  char parameter[64];           /* "fc1.weight": the weight as the model calls it */
-  rung_qgemm product;           /* all but a, m and y */
+  rung_instruction instruction;      /* its arrays are copies in the program's arena */
+  char name[PROGRAM_NAME_SIZE];      /* "fc1" */
+  char parameter[PROGRAM_NAME_SIZE]; /* "fc1.weight": the weight as the model calls it */
+  rung_qgemm product;                /* all but a, m and y */
 } program_layer;
 
 struct rung_program {
@@ -36,6 +38,9 @@ rung_status program_check_layer(program_layer *layer, const char *what);
 
 /* The buffers and their places in scratch: two that are never alive together share memory. */
 rung_status program_plan(rung_program *program);
+
+/* Whether a layer may have this name: 1 to 63 bytes, no control characters. */
+bool program_name_is_good(const char *name);
 
 /* RUNG_ERROR_ARGUMENT, RUNG_ERROR_SHAPE: the dataset's inputs are not what the program takes. */
 rung_status program_check_inputs(const rung_program *program, const rung_dataset *dataset);

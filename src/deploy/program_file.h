@@ -1,0 +1,22 @@
+/* A program as a safetensors file (docs/integer-program.md): what save and load agree on. */
+#ifndef DEPLOY_PROGRAM_FILE_H
+#define DEPLOY_PROGRAM_FILE_H
+
+/* Metadata. */
+#define PROGRAM_KEY          "rung" /* "program" */
+#define PROGRAM_VALUE        "program"
+#define PROGRAM_VERSION_KEY  "version"
+#define PROGRAM_VERSION      "1"
+#define PROGRAM_TAKES_KEY    "takes"        /* "integers", or "reals" that rung_program_quantize makes integers */
+#define PROGRAM_BUFFERS      "buffers"      /* a line a buffer: TYPE COUNT */
+#define PROGRAM_INSTRUCTIONS "instructions" /* a line an instruction: linear INPUT OUTPUT BITS GROUP NAME */
+
+/* Tensors of the buffers, n + 1 of them. */
+#define PROGRAM_SCALE      "buffers.scale"      /* f32 [n + 1] */
+#define PROGRAM_ZERO_POINT "buffers.zero_point" /* i32 [n + 1] */
+#define PROGRAM_RANGE      "buffers.range"      /* i32 [n + 1, 2]: qmin, qmax */
+
+/* Tensors of instruction NAME: "NAME.weight" ... */
+#define PROGRAM_TENSOR_NAME 96 /* bytes enough for one */
+
+#endif
