@@ -116,6 +116,9 @@ RUNG_API rung_arena *rung_graph_arena(rung_graph *graph);
 RUNG_API int64_t rung_graph_batch(const rung_graph *graph);
 RUNG_API rung_team *rung_graph_team(const rung_graph *graph); /* never NULL */
 RUNG_API rung_rng rung_graph_rng(const rung_graph *graph);
+/* Replays with .training so far: where random streams (dropout) stand. To be stored, and put back. */
+RUNG_API uint64_t rung_graph_step(const rung_graph *graph);
+RUNG_API void rung_graph_set_step(rung_graph *graph, uint64_t step);
 /* Whether a backward pass gives the node a gradient. For a parameter false means that it is not trained (running
  * means). */
 RUNG_API void rung_node_set_trainable(rung_node *parameter, bool trainable);
@@ -148,9 +151,9 @@ typedef struct rung_op {
   void (*forward)(rung_node *node, const rung_replay *replay);
   /* From node->gradient to each input's gradient that is wanted: this member's slice of each. NULL: none flows. */
   void (*backward)(rung_node *node, const rung_replay *replay);
-  /* The gradients of the inputs in `weights`, if the op has them apart: no other node waits for those, so they come
-   * when all members are done with every `backward`. Where rung_node_takes, rung_node_take gets them instead. May be
-   * NULL. */
+  /* The gradients of the inputs in `weights`, if the op has them apart: no other node waits for those of parameters, so
+   * they come when all members are done with every `backward`, and at once after `backward` where an input in `weights`
+   * was computed. Where rung_node_takes, rung_node_take gets them instead. May be NULL. */
   void (*backward_weights)(rung_node *node, const rung_replay *replay);
   unsigned weights; /* bit k: input k */
   /* Once after the whole replay, on one thread; may be NULL. */

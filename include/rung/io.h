@@ -72,17 +72,11 @@ RUNG_API int rung_safetensors_count(const rung_safetensors *file);
 RUNG_API rung_named_tensor rung_safetensors_tensor(const rung_safetensors *file, int index);
 /* The tensor of that name; NULL (without a message) if there is none; data NULL as above. */
 RUNG_API const rung_tensor *rung_safetensors_find(const rung_safetensors *file, const char *name);
-/* The same of this type and shape; NULL with a message otherwise: RUNG_ERROR_FORMAT or RUNG_ERROR_SHAPE. */
+/* The same of this type and shape; NULL with a message otherwise: RUNG_ERROR_FORMAT, _SHAPE or _UNSUPPORTED. */
 RUNG_API const rung_tensor *rung_safetensors_expect(const rung_safetensors *file, const char *name, rung_dtype type,
                                                     const rung_shape *shape);
 /* NULL if the file does not say. */
 RUNG_API const char *rung_safetensors_metadata(const rung_safetensors *file, const char *key);
-
-/* ---- Any file --------------------------------------------------------------------------------------------------- */
-
-/* Writes `size` bytes as the file at `path`, in the same way: flushed to the disk, whole or not at all.
- * RUNG_ERROR_IO: cannot be written, or what stands there is no regular file. */
-RUNG_API rung_status rung_file_write(const char *path, const void *bytes, size_t size);
 
 /* ---- Any file --------------------------------------------------------------------------------------------------- */
 

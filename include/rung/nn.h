@@ -88,9 +88,27 @@ RUNG_API uint64_t rung_model_hash(const rung_model *model);
 /* RUNG_ERROR_NUMERIC, naming the parameter, where a value is not finite. */
 RUNG_API rung_status rung_model_check_finite(const rung_model *model);
 
-/* Writes all parameters, f32, under their names, as rung_safetensors_write does: names and layouts are PyTorch's
- * ("fc1.weight" [out, in], "fc1.bias" [out]), so that load_state_dict of a module with the same layers takes them. */
+/* ---- Files ------------------------------------------------------------------------------------------------------ */
+
+/* Writes a checkpoint, a safetensors file (docs/checkpoints.md), as rung_safetensors_write does: the parameters, f32,
+ * under their names, which with their layouts are PyTorch's ("fc1.weight" [out, in], "fc1.bias" [out]: load_state_dict
+ * with strict=False takes them); under names that begin with "rung." all else that the model is, so that it can be
+ * loaded and go on as if it had never been away. RUNG_ERROR_NUMERIC where a parameter is not finite. */
 RUNG_API rung_status rung_model_save(const rung_model *model, const char *path);
+/* The model of such a file: it evaluates, freezes and trains as the one that was saved. `options` may be NULL; a batch
+ * of 0 is the file's, and the seed always is. NULL with a message otherwise. RUNG_ERROR_UNSUPPORTED: the model is not a
+ * chain of layers (rung_model_text); record it and restore it. */
+RUNG_API rung_model *rung_model_load(const char *path, const rung_model_options *options);
+/* The same into a model that was recorded as the one that was saved, with its seed. What the file is not of is refused
+ * with the model as it was; a file found damaged later, in its quantizers, leaves it uncalibrated. */
+RUNG_API rung_status rung_model_restore(rung_model *model, const char *path);
+
+/* The parameters alone, f32: what other frameworks read. */
+RUNG_API rung_status rung_model_save_weights(const rung_model *model, const char *path);
+/* Parameters from any safetensors file, PyTorch's for one, by their names: f32, f16 or bf16, all of them, finite, of
+ * the model's shapes; other tensors in the file are left alone. A failure changes nothing. RUNG_ERROR_STATE for a model
+ * that is calibrated. */
+RUNG_API rung_status rung_model_load_weights(rung_model *model, const char *path);
 
 /* ---- Networks as text ------------------------------------------------------------------------------------------- */
 
@@ -180,6 +198,13 @@ typedef struct rung_fit_options {
   /* Called after every step on the calling thread; true stops the fit (RUNG_OK). May be NULL. */
   bool (*progress)(void *context, const rung_progress *progress);
   void *context;
+  /* A file that rung_model_save's reader takes, written after every epoch, when `progress` stops the fit, and after
+   * every `checkpoint_steps` steps (0: not). NULL: none. */
+  const char *checkpoint;
+  int64_t checkpoint_steps;
+  /* Such a file to go on from: the model becomes what it was there, and the weights at the end are, to the last bit,
+   * those of a fit that was never stopped. Dataset, batch, seed and all options above must be the same. */
+  const char *resume;
 } rung_fit_options;
 
 /* Trains every trainable parameter on `dataset`, the last short batch included, in the model's present form. Memory is

@@ -81,6 +81,22 @@ RUNG_API void rung_observer_fade(rung_observer *observer, float keep);
 RUNG_API rung_status rung_observer_range(const rung_observer *observer, float *rmin, float *rmax);
 RUNG_API void rung_observer_reset(rung_observer *observer);
 
+/* What an observer has seen, as plain data: to be stored, and put back. */
+enum { RUNG_HISTOGRAM_BINS = 2048 };
+typedef struct rung_observer_state {
+  uint64_t observed;       /* batches */
+  float min, max;          /* 0 before the first */
+  bool has_histogram;      /* false: the rest is 0 */
+  int32_t exponent, first; /* bin i counts the values in [first + i, first + i + 1) times 2^exponent */
+  float low, high;         /* the smallest and largest value counted, and 0 */
+  double zeros;            /* exact zeros, which are counted apart */
+  double count[RUNG_HISTOGRAM_BINS];
+} rung_observer_state;
+
+RUNG_API void rung_observer_get_state(const rung_observer *observer, rung_observer_state *state);
+/* RUNG_ERROR_ARGUMENT, with the observer as it was, for what no observer of this kind can have seen. */
+RUNG_API rung_status rung_observer_set_state(rung_observer *observer, const rung_observer_state *state);
+
 /* ---- Quantizers: a format, an observer, and the parameters in force --------------------------------------------- */
 
 typedef enum rung_quantizer_state {
@@ -113,6 +129,10 @@ RUNG_API rung_status rung_quantizer_observe_range(rung_quantizer *quantizer, flo
  * RUNG_ERROR_ARGUMENT: the scale is no positive, normal number, or the zero point is not among the format's integers.
  */
 RUNG_API rung_status rung_quantizer_set(rung_quantizer *quantizer, float scale, int32_t zero_point);
+/* Puts back what was stored of a quantizer (its observer's part: rung_observer_set_state). RUNG_ERROR_ARGUMENT, with
+ * the quantizer as it was, for a scale that is not a positive number or a zero point outside qmin .. qmax. */
+RUNG_API rung_status rung_quantizer_restore(rung_quantizer *quantizer, rung_quantizer_state state, float scale,
+                                            int32_t zero_point, uint64_t observed);
 
 /* ---- Schemes ---------------------------------------------------------------------------------------------------- */
 

@@ -180,6 +180,12 @@ rung_team *rung_graph_team(const rung_graph *graph) {
 rung_rng rung_graph_rng(const rung_graph *graph) {
   return graph->rng;
 }
+uint64_t rung_graph_step(const rung_graph *graph) {
+  return graph->step;
+}
+void rung_graph_set_step(rung_graph *graph, uint64_t step) {
+  graph->step = step;
+}
 
 rung_matrix rung_tensor_matrix(const rung_tensor *tensor, bool transpose) {
   int64_t columns = 1;

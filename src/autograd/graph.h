@@ -11,6 +11,7 @@ typedef struct node_plan {
   bool barrier_forward;  /* wait for the team before the forward pass of this node */
   bool barrier_backward; /* ... before its backward pass */
   bool barrier_weights;  /* ... before its weights' gradients */
+  bool weights_at_once;  /* its weights' gradients come with its backward pass, not after the whole of it */
   bool taken;            /* a parameter whose gradient can be taken as it comes */
 } node_plan;
 

@@ -22,8 +22,19 @@ static void mark_wanted(rung_graph *graph) {
   }
 }
 
+/* A weight that was computed, and is no parameter, has a backward pass of its own, which waits for its gradient. */
+static void mark_weights(rung_graph *graph) {
+  for (int i = 0; i < graph->count; i++) {
+    const rung_node *node = graph->nodes[i];
+    for (int k = 0; k < node->op->input_count; k++)
+      if (node->op->weights >> k & 1 && rung_node_wants_gradient(node->input[k]))
+        graph->plan[i].weights_at_once |= !leaf_is_parameter(node->input[k]);
+  }
+}
+
+/* Whether input k's gradient comes after the backward pass. */
 static bool is_weight(const rung_node *node, int k) {
-  return node->op->weights >> k & 1;
+  return node->op->weights >> k & 1 && !node->graph->plan[node->index].weights_at_once;
 }
 
 /* In the order of the backward pass, and of the weights' after it, the first consumer stores into a gradient and every
@@ -147,6 +158,7 @@ rung_status graph_plan(rung_graph *graph) {
   memset(graph->plan, 0, (size_t)graph->count * sizeof *graph->plan);
   memset(graph->written, 0, (size_t)graph->count * sizeof *graph->written);
   mark_wanted(graph);
+  mark_weights(graph);
   mark_accumulate(graph, false);
   mark_accumulate(graph, true);
   mark_taken(graph);

@@ -36,11 +36,12 @@ static void walk_backward(const walk_context *walk, const rung_replay *replay) {
     if (!graph->plan[i].leads_to_root || !node->op->backward) continue;
     if (graph->plan[i].barrier_backward) rung_team_barrier(graph->team);
     node->op->backward(node, replay);
+    if (graph->plan[i].weights_at_once) node->op->backward_weights(node, replay);
   }
   rung_team_barrier(graph->team);
   for (int i = walk->last; i >= 0; i--) {
     rung_node *node = graph->nodes[i];
-    if (!graph->plan[i].leads_to_root || !node->op->backward_weights) continue;
+    if (!graph->plan[i].leads_to_root || !node->op->backward_weights || graph->plan[i].weights_at_once) continue;
     if (graph->plan[i].barrier_weights) rung_team_barrier(graph->team);
     node->op->backward_weights(node, replay);
   }

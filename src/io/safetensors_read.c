@@ -134,23 +134,30 @@ rung_named_tensor rung_safetensors_tensor(const rung_safetensors *self, int inde
   return entry->named;
 }
 
-const rung_tensor *rung_safetensors_find(const rung_safetensors *self, const char *name) {
+static const safetensors_entry *find_entry(const rung_safetensors *self, const char *name) {
   for (int i = 0; i < self->header.count; i++)
-    if (strcmp(self->header.entries[i].named.name, name) == 0) return &self->header.entries[i].named.tensor;
+    if (strcmp(self->header.entries[i].named.name, name) == 0) return &self->header.entries[i];
   return NULL;
+}
+
+const rung_tensor *rung_safetensors_find(const rung_safetensors *self, const char *name) {
+  const safetensors_entry *entry = find_entry(self, name);
+  return entry != NULL ? &entry->named.tensor : NULL;
 }
 
 const rung_tensor *rung_safetensors_expect(const rung_safetensors *self, const char *name, rung_dtype type,
                                            const rung_shape *shape) {
   char have[RUNG_SHAPE_TEXT], want[RUNG_SHAPE_TEXT];
-  const rung_tensor *tensor = rung_safetensors_find(self, name);
+  const safetensors_entry *entry = find_entry(self, name);
+  const rung_tensor *tensor = entry != NULL ? &entry->named.tensor : NULL;
   if (tensor == NULL) {
     rung_fail(RUNG_ERROR_FORMAT, "%s: it has no tensor '%s'", self->path, name);
+  } else if (!entry->readable) {
+    name_unreadable(self, entry);
   } else if (tensor->type != type) {
-    rung_fail(RUNG_ERROR_FORMAT, "%s: tensor '%s' is %s, expected %s", self->path, name,
-              tensor->type < RUNG_DTYPE_COUNT ? rung_dtype_name(tensor->type) : "of a type that Rung does not have",
+    rung_fail(RUNG_ERROR_FORMAT, "%s: tensor '%s' is %s, expected %s", self->path, name, rung_dtype_name(tensor->type),
               rung_dtype_name(type));
-  } else if (tensor->data == NULL || !rung_shape_equal(&tensor->shape, shape)) {
+  } else if (!rung_shape_equal(&tensor->shape, shape)) {
     rung_fail(RUNG_ERROR_SHAPE, "%s: tensor '%s' is %s, expected %s", self->path, name,
               rung_shape_format(&tensor->shape, have, sizeof have), rung_shape_format(shape, want, sizeof want));
   } else {

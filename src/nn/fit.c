@@ -1,21 +1,21 @@
 /* Fit: epochs of shuffled steps. A step is one replay, forward, backward and update in one run of the team. */
-#include "model.h"
-#include "optimizer.h"
+#include "checkpoint/checkpoint.h"
 
 #include <math.h>
+#include <string.h>
 #include <time.h>
 
 typedef struct fitting {
   rung_model *model;
   const rung_dataset *dataset;
-  const rung_fit_options *options;
+  const rung_fit_options *options; /* the defaults filled in */
   rung_graph *graph;
   optimizer *optimizer;
   uint32_t *order; /* [count]: this epoch's order of examples */
   rung_progress progress;
-  double loss; /* sum over this epoch's examples so far */
+  int64_t done; /* steps of the first epoch that were done before; 0 unless it was resumed */
+  double loss;  /* sum over this epoch's examples so far */
   int64_t correct;
-  int64_t step; /* of the whole fit */
 } fitting;
 
 static double seconds_now(void) {
@@ -28,21 +28,31 @@ static rung_status check_options(const rung_fit_options *options, const rung_dat
   if (options->epochs < 0) return rung_fail(RUNG_ERROR_ARGUMENT, "fit: epochs %d, expected 1 or more", options->epochs);
   if (!(options->rate >= 0) || isinf(options->rate))
     return rung_fail(RUNG_ERROR_ARGUMENT, "fit: rate %g, expected a positive number", (double)options->rate);
+  if (options->checkpoint_steps < 0 || (options->checkpoint_steps > 0 && !options->checkpoint))
+    return rung_fail(RUNG_ERROR_ARGUMENT, "fit: a checkpoint each %lld steps to '%s', expected 1 or more and a file",
+                     (long long)options->checkpoint_steps, options->checkpoint ? options->checkpoint : "");
   if (dataset->count > UINT32_MAX)
     return rung_fail(RUNG_ERROR_ARGUMENT, "%s: %lld examples, expected at most 2^32 - 1", dataset->name,
                      (long long)dataset->count);
   return RUNG_OK;
 }
 
+static rung_fit_options with_defaults(const rung_fit_options *options) {
+  rung_fit_options filled = optimizer_with_defaults(options);
+  if (options->epochs == 0) filled.epochs = 1;
+  if (options->rate == 0) filled.rate = 1e-3f;
+  return filled;
+}
+
+/* The epoch is counted in model->epochs already. */
 static void order_examples(fitting *fit) {
   const uint32_t count = (uint32_t)fit->dataset->count;
   if (fit->options->no_shuffle) {
     for (uint32_t i = 0; i < count; i++) fit->order[i] = i;
   } else {
-    rung_rng rng = rung_rng_split(&fit->model->rng, fit->model->epochs);
+    rung_rng rng = rung_rng_split(&fit->model->rng, fit->model->epochs - 1);
     rung_rng_permutation(&rng, fit->order, count);
   }
-  fit->model->epochs++;
 }
 
 /* The loss of a step that went wrong is not a number, or the weights behind it are not. */
@@ -62,13 +72,16 @@ static rung_status account(fitting *fit, int64_t first, int64_t count) {
   return RUNG_OK;
 }
 
+/* Steps of the whole fit before this one. */
+static int64_t steps_before(const fitting *fit) {
+  return (fit->progress.epoch - 1) * fit->progress.steps + fit->progress.step - 1;
+}
+
 static rung_status train_step(fitting *fit, int64_t first) {
   int64_t left = fit->dataset->count - first, batch = rung_graph_batch(fit->graph);
   int64_t count = left < batch ? left : batch;
-  float rate = fit->options->rate > 0 ? fit->options->rate : 1e-3f;
-  fit->progress.rate =
-      rung_schedule_rate(&fit->options->schedule, rate, fit->step, fit->progress.steps * fit->progress.epochs);
-  fit->step++;
+  fit->progress.rate = rung_schedule_rate(&fit->options->schedule, fit->options->rate, steps_before(fit),
+                                          fit->progress.steps * fit->progress.epochs);
   optimizer_begin(fit->optimizer, fit->progress.rate);
   rung_status status = rung_graph_replay(fit->graph, &(rung_replay_options){.count = count,
                                                                             .first = first,
@@ -90,56 +103,112 @@ static rung_status validate(fitting *fit) {
   return model_bind(fit->model, fit->dataset, &fit->graph);
 }
 
+static fit_state state_of(const fitting *fit) {
+  fit_state state = {.options = fit->options,
+                     .optimizer = fit->optimizer,
+                     .place = {.examples = fit->dataset->count,
+                               .epoch = fit->progress.epoch,
+                               .step = fit->progress.step,
+                               .correct = fit->correct}};
+  memcpy(&state.place.loss_bits, &fit->loss, sizeof fit->loss);
+  return state;
+}
+
+/* After the step's progress was told, so that what that changed is in it. */
+static rung_status checkpoint(fitting *fit, bool stop) {
+  const rung_fit_options *options = fit->options;
+  const bool due = stop || fit->progress.step == fit->progress.steps ||
+                   (options->checkpoint_steps > 0 && (steps_before(fit) + 1) % options->checkpoint_steps == 0);
+  const fit_state state = state_of(fit);
+  return options->checkpoint && due ? checkpoint_save(fit->model, &state, options->checkpoint) : RUNG_OK;
+}
+
 static rung_status train_epoch(fitting *fit, bool *stop) {
   rung_progress *progress = &fit->progress;
   int64_t batch = rung_graph_batch(fit->graph);
   double seconds = 0, started = seconds_now();
-  fit->loss = 0;
-  fit->correct = 0;
+  if (fit->done == 0) {
+    fit->loss = 0;
+    fit->correct = 0;
+    fit->model->epochs++;
+  }
   progress->validation = (rung_metrics){0};
   order_examples(fit);
-  for (progress->step = 1; progress->step <= progress->steps && !*stop; progress->step++) {
+  for (progress->step = fit->done + 1; progress->step <= progress->steps && !*stop; progress->step++) {
     rung_status status = train_step(fit, (progress->step - 1) * batch);
     seconds += seconds_now() - started;
     if (status == RUNG_OK && progress->step == progress->steps) status = validate(fit);
     if (status != RUNG_OK) return status;
     progress->seconds = seconds;
     *stop = fit->options->progress && fit->options->progress(fit->options->context, progress);
+    status = checkpoint(fit, *stop);
+    if (status != RUNG_OK) return status;
     started = seconds_now();
   }
+  fit->done = 0;
   return RUNG_OK;
 }
 
 static rung_status run(fitting *fit) {
   rung_progress *progress = &fit->progress;
-  int64_t batch = rung_graph_batch(fit->graph);
-  progress->epochs = fit->options->epochs ? fit->options->epochs : 1;
-  progress->steps = (fit->dataset->count + batch - 1) / batch;
   bool stop = false;
   rung_status status = RUNG_OK;
-  for (progress->epoch = 1; progress->epoch <= progress->epochs && status == RUNG_OK && !stop; progress->epoch++)
+  for (; progress->epoch <= progress->epochs && status == RUNG_OK && !stop; progress->epoch++)
     status = train_epoch(fit, &stop);
   return status;
+}
+
+/* Everything a fit works with, for the model's present form. */
+static rung_status prepare(fitting *fit, const rung_fit_options *given) {
+  rung_status status = RUNG_OK;
+  if (given->validation) status = model_bind(fit->model, given->validation, &fit->graph); /* not after an epoch */
+  if (status == RUNG_OK) status = model_bind(fit->model, fit->dataset, &fit->graph);
+  if (status == RUNG_OK) status = check_options(given, fit->dataset);
+  if (status == RUNG_OK) status = rung_model_check_finite(fit->model);
+  if (status != RUNG_OK) return status;
+  int64_t batch = rung_graph_batch(fit->graph);
+  fit->progress.epoch = 1;
+  fit->progress.epochs = fit->options->epochs;
+  fit->progress.steps = (fit->dataset->count + batch - 1) / batch;
+  fit->optimizer = optimizer_new(fit->graph, given);
+  fit->order = rung_allocate((size_t)fit->dataset->count * sizeof *fit->order);
+  return fit->optimizer && fit->order ? RUNG_OK : rung_error_status();
+}
+
+/* Brings the model and the fit to where the file was written. What the file is not of is found before anything changes.
+ */
+static rung_status resume(fitting *fit, const rung_fit_options *given) {
+  checkpoint_in in;
+  rung_safetensors *file;
+  rung_status status = checkpoint_open(given->resume, &in, &file);
+  if (status != RUNG_OK) return status;
+  fit_state state = state_of(fit);
+  status = checkpoint_get_place(&in, fit->model, &state);
+  if (status == RUNG_OK) status = checkpoint_restore(&in, fit->model);
+  if (status == RUNG_OK) status = prepare(fit, given);
+  state.optimizer = fit->optimizer;
+  if (status == RUNG_OK) status = checkpoint_get_optimizer(&in, fit->model, &state);
+  rung_safetensors_free(file);
+  if (status != RUNG_OK) return status;
+  const bool whole = state.place.step == fit->progress.steps;
+  fit->progress.epoch = state.place.epoch + whole;
+  fit->done = whole ? 0 : state.place.step;
+  fit->correct = state.place.correct;
+  memcpy(&fit->loss, &state.place.loss_bits, sizeof fit->loss);
+  return RUNG_OK;
 }
 
 rung_status rung_fit(rung_model *model, const rung_dataset *dataset, const rung_fit_options *options) {
   const rung_fit_options defaults = {0};
   if (!options) options = &defaults;
-  fitting fit = {.model = model, .dataset = dataset, .options = options};
-  rung_status status = RUNG_OK;
-  if (options->validation) status = model_bind(model, options->validation, &fit.graph); /* not after an epoch */
-  if (status == RUNG_OK) status = model_bind(model, dataset, &fit.graph);
-  if (status == RUNG_OK) status = check_options(options, dataset);
-  if (status == RUNG_OK) status = rung_model_check_finite(model);
-  if (status != RUNG_OK) return status;
-  fit.optimizer = optimizer_new(fit.graph, options);
-  fit.order = rung_allocate((size_t)dataset->count * sizeof *fit.order);
-  if (fit.optimizer && fit.order) {
+  const rung_fit_options filled = with_defaults(options);
+  fitting fit = {.model = model, .dataset = dataset, .options = &filled};
+  rung_status status = rung_model_status(model);
+  if (status == RUNG_OK) status = options->resume && dataset ? resume(&fit, options) : prepare(&fit, options);
+  if (status == RUNG_OK) {
     if (model->quantization) rung_quantization_set_state(model->quantization, RUNG_QUANTIZER_TRAIN);
     status = run(&fit);
     rung_model_touch(model);
-  } else {
-    status = rung_error_status();
   }
   rung_release(fit.order);
   optimizer_free(fit.optimizer);

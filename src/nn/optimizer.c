@@ -70,7 +70,7 @@ static rung_status check_options(const rung_fit_options *options) {
   return schedule_check(&options->schedule);
 }
 
-static rung_fit_options with_defaults(const rung_fit_options *options) {
+rung_fit_options optimizer_with_defaults(const rung_fit_options *options) {
   rung_fit_options filled = *options;
   if (options->momentum == 0 && options->optimizer != RUNG_OPTIMIZER_SGD) filled.momentum = 0.9f;
   if (options->beta2 == 0) filled.beta2 = 0.999f;
@@ -135,7 +135,7 @@ optimizer *optimizer_new(rung_graph *graph, const rung_fit_options *options) {
   optimizer *self = rung_allocate(sizeof *self);
   if (!self) return NULL;
   self->kind = kinds[options->optimizer];
-  self->options = with_defaults(options);
+  self->options = optimizer_with_defaults(options);
   self->team = rung_graph_team(graph);
   self->step = (optimizer_step){.options = &self->options, .gradient_scale = 1, .beta1_power = 1, .beta2_power = 1};
   if (allocate(self, graph) != RUNG_OK) {
@@ -162,6 +162,20 @@ void optimizer_begin(optimizer *self, float rate) {
   step->rate = rate;
   step->beta1_power *= (double)self->options.momentum;
   step->beta2_power *= (double)self->options.beta2;
+}
+
+/* By the same products as step by step. */
+void optimizer_skip(optimizer *self, int64_t steps) {
+  for (int64_t i = 0; i < steps; i++) optimizer_begin(self, 0);
+}
+
+bool optimizer_slot_at(const optimizer *self, int index, optimizer_slot *slot) {
+  const int slots = self->kind->slots;
+  if (index < 0 || index >= self->target_count * slots) return false;
+  const target *at = &self->targets[index / slots];
+  *slot = (optimizer_slot){
+      .name = self->kind->slot_names[index % slots], .parameter = at->parameter, .state = at->slot[index % slots]};
+  return true;
 }
 
 /* This member's share of the chunks, which are numbered through all parameters. */

@@ -19,7 +19,8 @@ typedef struct optimizer_step {
 
 typedef struct optimizer_kind {
   const char *name;
-  int slots; /* f32 of state a weight, zero at first */
+  int slots;                                   /* f32 of state a weight, zero at first */
+  const char *slot_names[OPTIMIZER_MAX_SLOTS]; /* in files; PyTorch's */
   void (*update)(const optimizer_step *step, float *weight, const float *gradient, float *const slot[], int64_t n);
 } optimizer_kind;
 
@@ -30,12 +31,26 @@ typedef struct optimizer optimizer;
 
 /* For the trainable parameters of the graph, which it borrows. NULL with a message on failure. */
 optimizer *optimizer_new(rung_graph *graph, const rung_fit_options *options);
+/* The options with the optimizer's defaults filled in. */
+rung_fit_options optimizer_with_defaults(const rung_fit_options *options);
 void optimizer_free(optimizer *self);
 /* Before each step, on one thread. */
 void optimizer_begin(optimizer *self, float rate);
 /* A rung_task with the optimizer as context: clips and updates this member's slices of every parameter that is not
  * taken. */
 void optimizer_update(void *context, int ith, int nth);
+/* As if `steps` steps were behind it, but for the slots. */
+void optimizer_skip(optimizer *self, int64_t steps);
+
+/* A slot of a trained parameter: state [elements of the parameter]. */
+typedef struct optimizer_slot {
+  const char *name;
+  const rung_node *parameter;
+  float *state;
+} optimizer_slot;
+
+/* Slots 0, 1, ... of all parameters; false beyond the last. */
+bool optimizer_slot_at(const optimizer *self, int index, optimizer_slot *slot);
 /* What takes gradients as they come; NULL where clipping has to see all of them first. */
 rung_gradient_take *optimizer_take(const optimizer *self);
 

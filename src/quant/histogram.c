@@ -5,6 +5,7 @@
 
 /* 2^-126, the narrowest bins there are, have a reciprocal in f32. */
 #define SMALLEST_EXPONENT (-126)
+#define LARGEST_EXPONENT  127 /* all of f32 takes bins of 2^118 */
 
 void histogram_reset(histogram *h) {
   memset(h, 0, sizeof *h);
@@ -72,4 +73,13 @@ void histogram_add(histogram *h, const float *x, int64_t n, float min, float max
 void histogram_fade(histogram *h, double keep) {
   for (int i = 0; i < HISTOGRAM_BINS; i++) h->count[i] *= keep;
   h->zeros *= keep;
+}
+
+bool histogram_is_sound(const histogram *h) {
+  if (h->exponent < SMALLEST_EXPONENT || h->exponent > LARGEST_EXPONENT) return false;
+  if (!(h->low <= 0 && h->high >= 0 && isfinite(h->low) && isfinite(h->high))) return false;
+  if (h->first != grid(h->low, h->exponent) || grid(h->high, h->exponent) - h->first >= HISTOGRAM_BINS) return false;
+  for (int i = 0; i < HISTOGRAM_BINS; i++)
+    if (!(h->count[i] >= 0 && isfinite(h->count[i]))) return false;
+  return h->zeros >= 0 && isfinite(h->zeros);
 }

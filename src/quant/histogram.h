@@ -7,6 +7,7 @@
 #ifndef RUNG_HISTOGRAM_H
 #define RUNG_HISTOGRAM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { HISTOGRAM_BINS = 2048 };
@@ -23,5 +24,7 @@ void histogram_reset(histogram *h);
 /* x [n] is finite; min and max are its smallest and largest. */
 void histogram_add(histogram *h, const float *x, int64_t n, float min, float max);
 void histogram_fade(histogram *h, double keep);
+/* Whether the bins lie where the functions above put them, and count something: for one that comes from a file. */
+bool histogram_is_sound(const histogram *h);
 
 #endif

@@ -119,3 +119,45 @@ rung_status rung_observer_range(const rung_observer *observer, float *rmin, floa
   if (observer->type->search) observer->type->search(observer, rmin, rmax);
   return RUNG_OK;
 }
+
+/* ---- As plain data ---------------------------------------------------------------------------------------------- */
+
+_Static_assert((int)RUNG_HISTOGRAM_BINS == (int)HISTOGRAM_BINS, "the public histogram is the one kept");
+
+void rung_observer_get_state(const rung_observer *observer, rung_observer_state *state) {
+  const histogram *h = observer->histogram;
+  *state = (rung_observer_state){.observed = observer->observed, .min = observer->min, .max = observer->max};
+  if (!h) return;
+  state->has_histogram = true;
+  state->exponent = h->exponent;
+  state->first = h->first;
+  state->low = h->low;
+  state->high = h->high;
+  state->zeros = h->zeros;
+  memcpy(state->count, h->count, sizeof state->count);
+}
+
+static void set_histogram(histogram *h, const rung_observer_state *state) {
+  *h = (histogram){.exponent = state->exponent,
+                   .first = state->first,
+                   .low = state->low,
+                   .high = state->high,
+                   .zeros = state->zeros};
+  memcpy(h->count, state->count, sizeof h->count);
+}
+
+rung_status rung_observer_set_state(rung_observer *observer, const rung_observer_state *state) {
+  histogram h = {0};
+  if (state->has_histogram) set_histogram(&h, state);
+  if (!(state->min <= state->max && isfinite(state->min) && isfinite(state->max)))
+    return rung_fail(RUNG_ERROR_ARGUMENT, "observer: range [%g, %g], expected finite bounds in ascending order",
+                     (double)state->min, (double)state->max);
+  if (state->has_histogram != (observer->histogram != NULL) || (state->has_histogram && !histogram_is_sound(&h)))
+    return rung_fail(RUNG_ERROR_ARGUMENT, "observer: a histogram that does not fit, or none, for %s",
+                     observer->type->name);
+  observer->observed = state->observed;
+  observer->min = state->min;
+  observer->max = state->max;
+  if (observer->histogram) *observer->histogram = h;
+  return RUNG_OK;
+}

@@ -72,16 +72,22 @@ rung_status rung_quantizer_observe_range(rung_quantizer *quantizer, float min, f
   return blame(quantizer, follow(quantizer));
 }
 
-rung_status rung_quantizer_set(rung_quantizer *quantizer, float scale, int32_t zero_point) {
+/* Parameters that come from outside: a scale as rung_qparams makes them, a zero point that the format has. */
+static rung_status check_parameters(const rung_quantizer *quantizer, float scale, int32_t zero_point) {
   if (!(scale >= FLT_MIN && scale <= FLT_MAX))
     return rung_fail(RUNG_ERROR_ARGUMENT, "%s: scale %g, expected a positive, normal number", quantizer->name,
                      (double)scale);
-  bool fits =
-      quantizer->format.symmetric ? zero_point == 0 : zero_point >= quantizer->qmin && zero_point <= quantizer->qmax;
-  if (!fits)
-    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: zero point %d, expected %d..%d", quantizer->name, zero_point,
-                     quantizer->format.symmetric ? 0 : quantizer->qmin,
-                     quantizer->format.symmetric ? 0 : quantizer->qmax);
+  const int32_t least = quantizer->format.symmetric ? 0 : quantizer->qmin;
+  const int32_t most = quantizer->format.symmetric ? 0 : quantizer->qmax;
+  if (zero_point < least || zero_point > most)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: zero point %d, expected %d..%d", quantizer->name, zero_point, least,
+                     most);
+  return RUNG_OK;
+}
+
+rung_status rung_quantizer_set(rung_quantizer *quantizer, float scale, int32_t zero_point) {
+  rung_status status = check_parameters(quantizer, scale, zero_point);
+  if (status != RUNG_OK) return status;
   rung_observer_reset(quantizer->observer);
   if (rung_observer_needs_range_only(quantizer->observer))
     rung_observer_observe_range(quantizer->observer, scale * (float)(quantizer->qmin - zero_point),
@@ -90,5 +96,19 @@ rung_status rung_quantizer_set(rung_quantizer *quantizer, float scale, int32_t z
   quantizer->scale = scale;
   quantizer->zero_point = zero_point;
   if (quantizer->state == RUNG_QUANTIZER_OFF) quantizer->state = RUNG_QUANTIZER_CALIBRATE;
+  return RUNG_OK;
+}
+
+rung_status rung_quantizer_restore(rung_quantizer *quantizer, rung_quantizer_state state, float scale,
+                                   int32_t zero_point, uint64_t observed) {
+  if ((int)state < RUNG_QUANTIZER_OFF || state > RUNG_QUANTIZER_FROZEN)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: quantizer state %d, expected 0..%d", quantizer->name, (int)state,
+                     RUNG_QUANTIZER_FROZEN);
+  rung_status status = check_parameters(quantizer, scale, zero_point);
+  if (status != RUNG_OK) return status;
+  quantizer->state = state;
+  quantizer->scale = scale;
+  quantizer->zero_point = zero_point;
+  quantizer->observed = observed;
   return RUNG_OK;
 }

@@ -153,6 +153,38 @@ START_TEST(one_node_may_be_both_inputs) {
 }
 END_TEST
 
+/* y = x relu(w)^T, loss = sum y: with w > 0, dw[j,k] = sum_i x[i,k], of this replay and not of the one before. */
+START_TEST(a_computed_weight_gets_this_replays_gradient) {
+  float x[8][3];
+  for (int i = 0; i < 8; i++)
+    for (int k = 0; k < 3; k++) x[i][k] = (float)(i * 3 + k);
+  const rung_tensor source = {.type = RUNG_F32, .shape = RUNG_SHAPE(8, 3), .data = x};
+  for (int threads = 1; threads <= 3; threads++) {
+    rung_team *members = rung_team_new(threads);
+    rung_graph *graph = rung_graph_new(&(rung_graph_options){.batch = 4, .team = members});
+    rung_node *input = rung_graph_input(graph, "x", RUNG_SHAPE(3));
+    rung_node *w = rung_graph_parameter(graph, "w", RUNG_SHAPE(2, 3));
+    rung_node *b = rung_graph_parameter(graph, "b", RUNG_SHAPE(2));
+    ck_assert_ptr_nonnull(rung_sum(rung_linear_with(input, rung_relu(w), rung_relu(b))));
+    for (int i = 0; i < 6; i++) ((float *)w->value.data)[i] = 1;
+    for (int i = 0; i < 2; i++) ((float *)b->value.data)[i] = 1;
+    ck_assert_int_eq(rung_graph_bind(input, &source), RUNG_OK);
+    for (int64_t first = 0; first <= 4; first += 4) {
+      ck_assert_int_eq(rung_graph_replay(graph, &(rung_replay_options){.count = 4, .first = first, .backward = true}),
+                       RUNG_OK);
+      for (int j = 0; j < 2; j++) {
+        ck_assert(((float *)b->gradient.data)[j] == 4);
+        for (int k = 0; k < 3; k++)
+          ck_assert(((float *)w->gradient.data)[j * 3 + k] ==
+                    x[first][k] + x[first + 1][k] + x[first + 2][k] + x[first + 3][k]);
+      }
+    }
+    rung_graph_free(graph);
+    rung_team_free(members);
+  }
+}
+END_TEST
+
 START_TEST(the_list_names_every_op_once) {
   ck_assert_int_eq(rung_op_count(), op_count);
   ck_assert_ptr_null(rung_op_at(-1));
@@ -163,4 +195,5 @@ START_TEST(the_list_names_every_op_once) {
 END_TEST
 
 TEST_MAIN(CASES(gradients_equal_differences, op_count), CASES(two_consumers_add_their_gradients, op_case_count),
-          CASES(one_node_may_be_both_inputs, 4), CASE(the_list_names_every_op_once))
+          CASES(one_node_may_be_both_inputs, 4), CASE(a_computed_weight_gets_this_replays_gradient),
+          CASE(the_list_names_every_op_once))

@@ -1,47 +1,6 @@
 /* The second promise, for whole trainings: the same seed gives the same weights and the same losses, to the last bit,
  * for any number of threads and at every level of the kernels. */
-#include "problem.h"
-
-typedef struct recipe {
-  const char *name;
-  rung_form form;
-  rung_scheme scheme;
-  bool dropout, batch_norm, hinge;
-  rung_fit_options fit;
-} recipe;
-
-static const recipe recipes[] = {
-    {.name = "FP32"},
-    {.name = "FP32, hinge, SGD, clipped",
-     .hinge = true,
-     .fit = {.optimizer = RUNG_OPTIMIZER_SGD, .momentum = 0.9f, .nesterov = true, .clip_norm = 0.1f}},
-    {.name = "FP32, dropout and batch norm", .dropout = true, .batch_norm = true, .fit = {.weight_decay = 1e-2f}},
-    {.name = "QAT, delayed ranges", .form = RUNG_FORM_INTEGER},
-    {.name = "QAT, current ranges", .form = RUNG_FORM_INTEGER, .scheme = {.ranges = RUNG_RANGES_CURRENT}},
-    {.name = "QAT, few bits, groups",
-     .form = RUNG_FORM_INTEGER,
-     .scheme = {.weight_bits = 4, .activation_bits = 4, .weight_granularity = RUNG_PER_GROUP, .weight_group = 8}},
-    {.name = "QAT, dropout and batch norm", .form = RUNG_FORM_INTEGER, .dropout = true, .batch_norm = true},
-    {.name = "QAT, backward bf16", .form = RUNG_FORM_INTEGER, .scheme = {.backward = RUNG_BACKWARD_BF16}},
-    {.name = "QAT, backward int8", .form = RUNG_FORM_INTEGER, .scheme = {.backward = RUNG_BACKWARD_INT8}},
-    {.name = "QAT, backward int8, few bits, groups, dropout",
-     .form = RUNG_FORM_INTEGER,
-     .dropout = true,
-     .scheme = {.weight_bits = 4,
-                .weight_granularity = RUNG_PER_GROUP,
-                .weight_group = 8,
-                .activation_signed = true,
-                .backward = RUNG_BACKWARD_INT8}},
-    {.name = "QAT, backward int8, one bit, per tensor, SGD",
-     .form = RUNG_FORM_INTEGER,
-     .scheme = {.weight_bits = 1, .weight_granularity = RUNG_PER_TENSOR, .backward = RUNG_BACKWARD_INT8},
-     .fit = {.optimizer = RUNG_OPTIMIZER_SGD, .momentum = 0.9f}},
-    {.name = "QAT, simulated", .form = RUNG_FORM_SIMULATED},
-    {.name = "QAT, simulated, current ranges, one bit",
-     .form = RUNG_FORM_SIMULATED,
-     .scheme = {.weight_bits = 1, .ranges = RUNG_RANGES_CURRENT}},
-};
-enum { RECIPES = sizeof recipes / sizeof recipes[0] };
+#include "recipes.h"
 
 typedef struct result {
   uint64_t hash;
@@ -55,25 +14,10 @@ static bool remember(void *context, const rung_progress *progress) {
   return false;
 }
 
-static rung_model *model_of(const recipe *r, int threads, uint64_t seed) {
-  rung_model *model = rung_model_new(&(rung_model_options){.batch = BATCH, .threads = threads, .seed = seed});
-  rung_node *x = rung_input(model, "x", RUNG_SHAPE(FEATURES));
-  for (int i = 0; i < 2; i++) {
-    x = rung_linear(x, i ? "fc2" : "fc1", i ? 24 : 40);
-    if (r->batch_norm) x = rung_batch_norm(x, i ? "bn2" : "bn1");
-    x = rung_relu(x);
-    if (r->dropout) x = rung_dropout(x, 0.2f);
-  }
-  x = rung_linear(x, "fc3", CLASSES);
-  x = r->hinge ? rung_loss_squared_hinge(x) : rung_loss_cross_entropy(x);
-  ck_assert_msg(x != NULL, "%s", rung_error());
-  return model;
-}
-
 /* Two epochs in f32, and for a quantized form two more in it. */
 static result train(const recipe *r, int threads, uint64_t seed) {
   problem *p = problem_new(RUNG_U8, 103, 1), *held_out = problem_new(RUNG_U8, 37, 2);
-  rung_model *model = model_of(r, threads, seed);
+  rung_model *model = recipe_model(r, threads, seed);
   result last = {0};
   rung_fit_options options = r->fit;
   options.epochs = 2;

@@ -3,8 +3,6 @@
 
 #include "text/text.h"
 
-#include <locale.h>
-
 static rung_model *from_text(const char *text) {
   rung_model *model = rung_model_from_text(text, &(rung_model_options){.batch = 4, .threads = 1, .seed = 3});
   ck_assert_msg(model != NULL, "%s: %s", text, rung_error());
@@ -225,28 +223,7 @@ START_TEST(another_order_of_recording_has_no_text) {
 }
 END_TEST
 
-/* ---- Fractions -------------------------------------------------------------------------------------------------- */
-
-START_TEST(fractions_come_back_to_the_bit) {
-  rung_rng rng = rung_rng_seed(5);
-  for (int i = 0; i < 20000; i++) {
-    float value = i == 0 ? 1 : i == 1 ? 0 : rung_rng_uniform(&rng), back = -1;
-    char text[64] = "";
-    FILE *out = fmemopen(text, sizeof text, "w");
-    bool written = text_write_fraction(out, value);
-    fclose(out);
-    if (value > 0 && value < 1e-5f) continue;
-    ENSURE(written && strlen(text) <= 17 && text_read_fraction(text, &back) && back == value);
-  }
-  float value;
-  ck_assert(text_read_fraction(".5", &value) && value == 0.5f);
-  ck_assert(text_read_fraction("1.", &value) && value == 1);
-  ck_assert(!text_read_fraction("", &value) && !text_read_fraction("1e3", &value) && !text_read_fraction("-1", &value));
-}
-END_TEST
-
 TEST_MAIN(CASES(a_text_comes_back, TEXTS), CASE(spaces_and_defaults_do_not_matter), CASE(a_text_is_the_network_by_hand),
           CASE(xavier_is_another_beginning), CASE(every_word_is_listed_and_understood),
           CASES(a_bad_text_is_one_line_that_names_the_piece, BAD), CASE(a_long_piece_is_refused),
-          CASE(recording_is_sticky), CASE(what_is_no_chain_has_no_text), CASE(another_order_of_recording_has_no_text),
-          CASE(fractions_come_back_to_the_bit))
+          CASE(recording_is_sticky), CASE(what_is_no_chain_has_no_text), CASE(another_order_of_recording_has_no_text))

@@ -48,6 +48,16 @@ typedef enum import_stage {
   STAGE_WHOLE       /* all of it */
 } import_stage;
 
+/* A range that a file gives a value: `node` is what is quantized. */
+typedef struct import_range {
+  rung_node *node;
+  import_grid grid;
+  const char *by; /* the name of its integers */
+  bool clamped;   /* by a Clip of the integers, to qmin .. qmax */
+  int64_t qmin, qmax;
+  struct import_range *next;
+} import_range;
+
 /* What a name stands for: `node`, or else `tensor`. */
 typedef struct import_value {
   const char *name;
@@ -56,6 +66,7 @@ typedef struct import_value {
   import_grid grid; /* scale none: not quantized */
   bool dequantized; /* what a DequantizeLinear made of the grid's integers; else the integers themselves */
   const struct import_linear *linear; /* a product without a bias so far, not recorded yet (read_linear.c) */
+  import_range *range;                /* of `node` in integers; NULL: none, or the logits, which stay as they are */
   import_stage stage;                 /* of `node` */
   bool probabilities;                 /* of `node`, by a softmax */
 } import_value;
@@ -68,14 +79,6 @@ typedef struct import_weight {
   const import_value *bias; /* in integers; NULL: in reals, or none */
   struct import_weight *next;
 } import_weight;
-
-/* A range that a file gives a value: `node` is what is quantized. */
-typedef struct import_range {
-  rung_node *node;
-  import_grid grid;
-  const char *by; /* the name of its integers */
-  struct import_range *next;
-} import_range;
 
 typedef struct import {
   const char *path;

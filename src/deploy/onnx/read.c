@@ -176,21 +176,18 @@ static rung_status import_nodes(import *in) {
 /* ---- What it ends with --------------------------------------------------------------------------------------------
  */
 
-static rung_status record_loss(import *in, rung_onnx_loss loss) {
+static rung_status record_loss(import *in, const char *loss) {
   const char *name = import_text(in->graph->output[0]->name);
-  import_node end = {.in = in, .proto = &(const Onnx__NodeProto){.name = (char *)(uintptr_t)name, .op_type = "output"}};
+  const Onnx__NodeProto output = {.name = (char *)(uintptr_t)name, .op_type = "output"};
+  import_node end = {.in = in, .proto = &output, .inputs = 1};
   end.input[0] = import_find(in, name);
-  end.inputs = 1;
   if (!end.input[0]) return rung_fail(RUNG_ERROR_FORMAT, "%s: nothing computes its output '%.120s'", in->path, name);
-  if (loss == RUNG_ONNX_CROSS_ENTROPY) end.input[0]->probabilities = false; /* its softmax is in the loss */
+  if (strcmp(loss, "cross-entropy") == 0) end.input[0]->probabilities = false; /* its softmax is in the loss */
   rung_node *scores = import_input(&end, 0);
   if (!scores) return rung_error_status();
   if (scores->value.shape.rank != 2)
     return import_refuse(&end, "its rank is %d, expected [batch, scores]", scores->value.shape.rank);
-  rung_node *recorded = loss == RUNG_ONNX_SQUARED_ERROR   ? rung_loss_squared_error(scores)
-                        : loss == RUNG_ONNX_SQUARED_HINGE ? rung_loss_squared_hinge(scores)
-                                                          : rung_loss_cross_entropy(scores);
-  return recorded ? RUNG_OK : import_blame(&end, rung_error_status());
+  return rung_loss_text(scores, loss) ? RUNG_OK : import_blame(&end, rung_error_status());
 }
 
 /* ---- All of it ----------------------------------------------------------------------------------------------------
@@ -222,7 +219,7 @@ static rung_status make_values(import *in) {
   return in->value ? RUNG_OK : RUNG_ERROR_MEMORY;
 }
 
-static rung_status import_graph(import *in, rung_onnx_loss loss) {
+static rung_status import_graph(import *in, const char *loss) {
   rung_status status = check_message(in);
   if (status == RUNG_OK) status = make_values(in);
   if (status == RUNG_OK) status = define_initializers(in);
@@ -242,7 +239,7 @@ import in = {.path = path, .arena = rung_arena_new() };
   Onnx__ModelProto *message = in.arena ? import_message_read(path, &in.bytes) : NULL;
   in.message = message;
   in.model = message ? rung_model_new(&options->model) : NULL;
-  if (in.model && import_graph(&in, options->loss) != RUNG_OK) {
+  if (in.model && import_graph(&in, options->loss ? options->loss : "cross-entropy") != RUNG_OK) {
     rung_model_free(in.model);
     in.model = NULL;
   }

@@ -30,7 +30,21 @@ static rung_status read_bound(import_node *node, const char *attribute, int inde
   return RUNG_OK;
 }
 
+/* Of integers behind a QuantizeLinear: fewer bits than their type has. */
+static rung_status clip_integers(import_node *node, import_value *value) {
+  const import_tensor *low = import_known(node, 1, false), *high = low ? import_known(node, 2, false) : NULL;
+  if (!high) return rung_error_status();
+  if (low->count != 1 || high->count != 1 || !value->range || value->range->clamped)
+    return import_refuse(node, "its bounds are no single integers, or it is the second one");
+  value->range->clamped = true;
+  value->range->qmin = import_integer(low, 0);
+  value->range->qmax = import_integer(high, 0);
+  return import_output_value(node, value);
+}
+
 rung_status import_clip(import_node *node) {
+  import_value *value = import_has_input(node, 0) ? node->input[0] : NULL;
+  if (value && value->node && value->grid.type && !value->dequantized) return clip_integers(node, value);
   float low, high;
   rung_status status = read_bound(node, "min", 1, -INFINITY, &low);
   if (status == RUNG_OK) status = read_bound(node, "max", 2, INFINITY, &high);

@@ -82,52 +82,6 @@ static void set_shadows(const import_weight *weight, int32_t qmax) {
           shadow_of(file_integer(weight, j, k), import_scale(weight->value, file_index(weight, j, k)), qmax);
 }
 
-/* ---- The scheme ---------------------------------------------------------------------------------------------------
- */
-
-static rung_status find_granularity(const import *in, rung_scheme *scheme) {
-  scheme->weight_granularity = RUNG_PER_TENSOR;
-  for (const import_weight *weight = in->weights; weight; weight = weight->next) {
-    const import_grid *grid = &weight->value->grid;
-    const int outputs = weight->transposed ? 1 : 0;
-    bool grouped = grid->axis == 1 - outputs && grid->block > 0;
-    if (grid->axis >= 0 && !grouped && (grid->axis != outputs || grid->block > 0))
-      return rung_fail(RUNG_ERROR_UNSUPPORTED,
-                       "%s: weight '%.120s' has a scale for each of its inputs, expected one a tensor, an output or a "
-                       "group of inputs",
-                       in->path, weight_name(weight));
-    if (grouped) {
-      scheme->weight_granularity = RUNG_PER_GROUP;
-      scheme->weight_group = grid->block;
-    } else if (grid->axis == outputs && scheme->weight_granularity == RUNG_PER_TENSOR) {
-      scheme->weight_granularity = RUNG_PER_CHANNEL;
-    }
-  }
-  return RUNG_OK;
-}
-
-/* All activations but the input, which may keep 8 bits, are of one type. */
-static rung_status find_activations(const import *in, rung_scheme *scheme) {
-  const import_range *first = NULL, *of_input = NULL;
-  for (const import_range *range = in->ranges; range; range = range->next) {
-    if (range->node == in->input) {
-      of_input = range;
-      continue;
-    }
-    if (!first) first = range;
-    if (range->grid.type != first->grid.type)
-      return rung_fail(RUNG_ERROR_UNSUPPORTED, "%s: '%.120s' and '%.120s' are of different types, expected one for all",
-                       in->path, range->by, first->by);
-  }
-  if (!first) first = of_input;
-  if (!first) return RUNG_OK;
-  if (!import_type_is_integer(first->grid.type, &scheme->activation_bits, &scheme->activation_signed) ||
-      scheme->activation_bits > 8)
-    return rung_fail(RUNG_ERROR_UNSUPPORTED, "%s: '%.120s' is of element type %d, expected integers of at most 8 bits",
-                     in->path, first->by, first->grid.type);
-  return RUNG_OK;
-}
-
 /* ---- Ranges -------------------------------------------------------------------------------------------------------
  */
 
@@ -144,6 +98,95 @@ static rung_known_range range_of(const import_range *range) {
                             .zero_point = grid->zero_point.proto ? (int32_t)import_integer(&grid->zero_point, 0) : 0};
 }
 
+/* ---- The scheme ---------------------------------------------------------------------------------------------------
+ */
+
+/* One scale for all, though the file may write it once for each output. */
+static bool is_per_tensor(const import_grid *grid) {
+  for (int64_t i = 1; i < grid->scale.count; i++)
+    if (import_real(&grid->scale, i) != import_real(&grid->scale, 0)) return false;
+  return true;
+}
+
+static rung_status find_granularity(const import *in, rung_scheme *scheme) {
+  scheme->weight_granularity = RUNG_PER_TENSOR;
+  for (const import_weight *weight = in->weights; weight; weight = weight->next) {
+    const import_grid *grid = &weight->value->grid;
+    const int outputs = weight->transposed ? 1 : 0;
+    bool grouped = grid->axis == 1 - outputs && grid->block > 0;
+    if (grid->axis >= 0 && !grouped && (grid->axis != outputs || grid->block > 0))
+      return rung_fail(RUNG_ERROR_UNSUPPORTED,
+                       "%s: weight '%.120s' has a scale for each of its inputs, expected one a tensor, an output or a "
+                       "group of inputs",
+                       in->path, weight_name(weight));
+    if (grouped) {
+      scheme->weight_granularity = RUNG_PER_GROUP;
+      scheme->weight_group = grid->block;
+    } else if (!is_per_tensor(grid) && scheme->weight_granularity == RUNG_PER_TENSOR) {
+      scheme->weight_granularity = RUNG_PER_CHANNEL;
+    }
+  }
+  return RUNG_OK;
+}
+
+/* What a range tells of the scheme. */
+typedef struct range_format {
+  int bits;
+  bool is_signed, symmetric, affine; /* neither of the last two: its lower end is a ReLU's, and tells nothing */
+} range_format;
+
+static rung_status format_of(const import *in, const import_range *range, range_format *format) {
+  *format = (range_format){0};
+  int bits;
+  if (!import_type_is_integer(range->grid.type, &bits, &format->is_signed) || bits > 8)
+    return rung_fail(RUNG_ERROR_UNSUPPORTED, "%s: '%.120s' is of element type %d, expected integers of at most 8 bits",
+                     in->path, range->by, range->grid.type);
+  const int sign = format->is_signed;
+  const int64_t low = range->clamped ? range->qmin : -((int64_t)sign << (bits - 1));
+  const int64_t high = range->clamped ? range->qmax : ((int64_t)1 << (bits - sign)) - 1;
+  for (bits = 2; bits <= 8; bits++)
+    if (high == ((int64_t)1 << (bits - sign)) - 1) format->bits = bits;
+  const int64_t least = -((int64_t)sign << (format->bits - 1)), zero = range_of(range).zero_point;
+  const bool relu = range->node->op == &rung_op_relu || range->node->op == &rung_op_relu6;
+  format->affine = low == least;
+  format->symmetric = sign && low == least + 1 && zero == 0;
+  if (format->bits == 0 || !(format->affine || format->symmetric || (relu && low == zero)))
+    return rung_fail(RUNG_ERROR_UNSUPPORTED, "%s: '%.120s' is clamped to %lld..%lld, expected the range of some bits",
+                     in->path, range->by, (long long)low, (long long)high);
+  if (relu && low == zero) format->affine = false;
+  return RUNG_OK;
+}
+
+static bool is_of_input(const import *in, const import_range *range) {
+  return root_of(range->node) == in->input;
+}
+
+/* All activations are of one format; but the input, which may keep 8 bits where the others have less. */
+static rung_status find_activations(const import *in, rung_scheme *scheme) {
+  const import_range *first = NULL;
+  range_format all = {0}, format;
+  for (int inputs = 0; inputs < 2; inputs++)
+    for (const import_range *range = in->ranges; range; range = range->next) {
+      rung_status status = format_of(in, range, &format);
+      if (status != RUNG_OK) return status;
+      if (is_of_input(in, range) != inputs || (inputs && first)) continue;
+      if (!first) first = range, all = format;
+      if (format.bits != all.bits || format.is_signed != all.is_signed)
+        return rung_fail(RUNG_ERROR_UNSUPPORTED, "%s: '%.120s' and '%.120s' are of different bits or signs", in->path,
+                         range->by, first->by);
+      all.symmetric |= format.symmetric;
+      all.affine |= format.affine;
+    }
+  if (all.symmetric && all.affine)
+    return rung_fail(RUNG_ERROR_UNSUPPORTED, "%s: some activations are symmetric and some are not", in->path);
+  scheme->activation_bits = all.bits;
+  scheme->activation_signed = all.is_signed;
+  scheme->activation_symmetric = all.symmetric;
+  return RUNG_OK;
+}
+
+/* ---- Calibrating ------------------------------------------------------------------------------------------------- */
+
 /* A file may quantize a value again behind a reshape: the same range, once. */
 static rung_status gather_ranges(const import *in, rung_known_range *ranges, int *count) {
   for (const import_range *from = in->ranges; from; from = from->next) {
@@ -159,17 +202,16 @@ static rung_status gather_ranges(const import *in, rung_known_range *ranges, int
   return RUNG_OK;
 }
 
-/* Inputs come as integers where the file says so, or where they have more bits than the rest. */
+/* Inputs come as integers where the file says so, or where their format is not that of the rest. */
 static rung_tensor input_type(const import *in, const rung_scheme *scheme) {
   for (const import_range *range = in->ranges; range; range = range->next) {
-    if (root_of(range->node) != in->input) continue;
-    int bits;
-    bool is_signed;
-    if (!import_type_is_integer(range->grid.type, &bits, &is_signed) || bits != 8) break;
-    bool alike = bits == scheme->activation_bits && is_signed == scheme->activation_signed;
-    if (!in->integer_input && alike) break;
+    range_format format;
+    if (!is_of_input(in, range) || format_of(in, range, &format) != RUNG_OK || format.bits != 8) continue;
+    bool alike = scheme->activation_bits == 8 && format.is_signed == scheme->activation_signed;
+    if (alike && !in->integer_input) continue;
     const rung_known_range its = range_of(range);
-    return (rung_tensor){.type = is_signed ? RUNG_I8 : RUNG_U8, .scale = its.scale, .zero_point = its.zero_point};
+    return (rung_tensor){
+        .type = format.is_signed ? RUNG_I8 : RUNG_U8, .scale = its.scale, .zero_point = its.zero_point};
   }
   return (rung_tensor){.type = RUNG_F32};
 }
@@ -257,6 +299,20 @@ static rung_status calibrate(import *in, const rung_scheme *scheme) {
   return status == RUNG_OK ? RUNG_OK : rung_fail(status, "%s: %s", in->path, rung_error());
 }
 
+/* Folding one (src/quant/fold.h) would change the weights that the file has integers for. */
+static rung_status refuse_batch_norms(const import *in) {
+  rung_graph *graph = rung_model_graph(in->model);
+  for (int i = 0; i < rung_graph_node_count(graph); i++) {
+    const rung_node *node = rung_graph_node(graph, i);
+    if (node->op == &rung_op_batch_norm)
+      return rung_fail(RUNG_ERROR_UNSUPPORTED,
+                       "%s: BatchNormalization with '%.120s' in a quantized file, expected it folded into the layer "
+                       "before",
+                       in->path, node->input[1]->name);
+  }
+  return RUNG_OK;
+}
+
 rung_status import_calibrate(import *in) {
   if (!in->weights && !in->ranges) return RUNG_OK;
   if (!in->weights || !in->ranges || in->float_layers > 0)
@@ -264,9 +320,10 @@ rung_status import_calibrate(import *in) {
                      "%s: only some of its weights and activations are quantized, expected all of them or none",
                      in->path);
   rung_scheme scheme = {0};
-  rung_status status = find_bits(in, &scheme.weight_bits);
+  rung_status status = refuse_batch_norms(in);
   for (const import_weight *weight = in->weights; weight && status == RUNG_OK; weight = weight->next)
     status = check_symmetric(in, weight);
+  if (status == RUNG_OK) status = find_bits(in, &scheme.weight_bits);
   if (status == RUNG_OK) status = find_granularity(in, &scheme);
   if (status == RUNG_OK) status = find_activations(in, &scheme);
   if (status != RUNG_OK) return status;

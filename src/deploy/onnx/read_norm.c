@@ -1,6 +1,8 @@
 /* BatchNormalization, as trained: the running statistics come in, and go on being parameters. */
 #include "import.h"
 
+#include <math.h>
+
 enum { x_input, scale_input, shift_input, mean_input, variance_input };
 
 static const char *const parts[] = {NULL, "weight", "bias", "running_mean", "running_var"};
@@ -31,6 +33,7 @@ static rung_status check(import_node *node, const rung_node *x) {
 rung_status import_batch_norm(import_node *node) {
   const float epsilon = import_attribute_float(node, "epsilon", 1e-5f);
   const float kept = import_attribute_float(node, "momentum", 0.9f); /* of the running statistics, by each batch */
+  const float momentum = rintf((1 - kept) * 1e6f) / 1e6f;            /* 0.1f again, of a 0.9f */
   import_attribute_int(node, "spatial", 1);
   if (import_attribute_int(node, "training_mode", 0) != 0)
     return import_refuse(node, "it is in training mode; export the model in evaluation mode");
@@ -49,5 +52,5 @@ rung_status import_batch_norm(import_node *node) {
   }
   return import_output_node(node,
                             rung_batch_norm_with(x, parameter[scale_input], parameter[shift_input],
-                                                 parameter[mean_input], parameter[variance_input], 1 - kept, epsilon));
+                                                 parameter[mean_input], parameter[variance_input], momentum, epsilon));
 }

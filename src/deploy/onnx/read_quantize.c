@@ -77,12 +77,13 @@ float import_dequantized(const import_value *value, int64_t i) {
 /* ---- QuantizeLinear -----------------------------------------------------------------------------------------------
  */
 
-static rung_status note_range(import_node *node, rung_node *of, const import_grid *grid) {
+/* NULL with a message. */
+static import_range *note_range(import_node *node, rung_node *of, const import_grid *grid) {
   import_range *range = rung_arena_allocate(node->in->arena, sizeof *range);
-  if (!range) return RUNG_ERROR_MEMORY;
+  if (!range) return NULL;
   *range = (import_range){.node = of, .grid = *grid, .by = node->proto->output[0], .next = node->in->ranges};
   node->in->ranges = range;
-  return RUNG_OK;
+  return range;
 }
 
 /* Whether what the quantized value comes to is the graph's output. */
@@ -95,12 +96,12 @@ static bool ends_graph(const import *in, const char *name) {
   return import_is_output(in, name);
 }
 
-/* Unsigned integers whose zero point is 0 clamp at 0: tools leave out a ReLU that stood there. */
+/* Where the zero point is the least of the integers, they clamp at 0: tools leave out a ReLU that stood there. */
 static bool clamps_at_zero(const import_grid *grid) {
   int bits;
   bool is_signed;
-  return import_type_is_integer(grid->type, &bits, &is_signed) && !is_signed &&
-         (!grid->zero_point.proto || import_integer(&grid->zero_point, 0) == 0);
+  const int64_t zero = grid->zero_point.proto ? import_integer(&grid->zero_point, 0) : 0;
+  return import_type_is_integer(grid->type, &bits, &is_signed) && zero == -((int64_t)is_signed << (bits - 1));
 }
 
 static rung_status quantize_activation(import_node *node, rung_node *x, import_grid grid) {
@@ -112,8 +113,9 @@ static rung_status quantize_activation(import_node *node, rung_node *x, import_g
     x = rung_relu(x);
     if (!x) return import_blame(node, rung_error_status());
   }
-  rung_status status = note_range(node, x, &grid);
-  return status == RUNG_OK ? import_output_value(node, &(import_value){.node = x, .grid = grid}) : status;
+  import_range *range = note_range(node, x, &grid);
+  if (!range) return RUNG_ERROR_MEMORY;
+  return import_output_value(node, &(import_value){.node = x, .grid = grid, .range = range});
 }
 
 /* A float weight that the file quantizes on the spot (eq. 2). */
@@ -175,8 +177,7 @@ static rung_status dequantize_activation(import_node *node, const import_value *
   if (!value->grid.scale.proto) { /* the graph's input, in integers */
     if (grid->axis >= 0)
       return import_refuse(node, "an activation has %lld scales, expected one", (long long)grid->scale.count);
-    rung_status status = note_range(node, value->node, grid);
-    if (status != RUNG_OK) return status;
+    if (!note_range(node, value->node, grid)) return RUNG_ERROR_MEMORY;
   } else if (!same_grid(grid, &value->grid)) {
     return import_refuse(node, "its scale and zero point are not those that '%.80s' was quantized with", value->name);
   }

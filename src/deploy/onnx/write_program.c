@@ -9,13 +9,14 @@
 #include "program.h"
 
 #include <math.h>
-#include <string.h>
 
 enum {
   FIRST_OPSET = 13,  /* DequantizeLinear with an axis */
   BLOCKS_OPSET = 21, /* DequantizeLinear of INT4, and with a scale a block of an axis */
   HALF_BITS = 4
 };
+
+#define LOGITS "logits"
 
 /* A tensor of activations: integers qmin .. qmax of `type`, r = scale (q - zero_point). */
 typedef struct activation {
@@ -24,6 +25,10 @@ typedef struct activation {
   float scale;
   int32_t zero_point, qmin, qmax;
 } activation;
+
+static int32_t type_least(rung_dtype type) {
+  return type == RUNG_I8 ? INT8_MIN : 0;
+}
 
 static int32_t element_type(rung_dtype type) {
   return type == RUNG_I8 ? EXPORT_INT8 : EXPORT_UINT8;
@@ -51,14 +56,6 @@ static const char *quantize(export_file *file, const char *x, const activation *
 }
 
 /* ---- The parameters of a layer ---------------------------------------------------------------------------------- */
-
-/* "fc1" of "fc1.weight". */
-static const char *layer_name(export_file *file, const rung_instruction *layer) {
-  static const char suffix[] = ".weight";
-  size_t length = strlen(layer->name), tail = sizeof suffix - 1;
-  if (length > tail && strcmp(layer->name + length - tail, suffix) == 0) length -= tail;
-  return export_name(file, "%.*s", (int)length, layer->name);
-}
 
 static const char *write_weight(export_file *file, const rung_integer_layer *layer, const char *name, int opset) {
   const bool blocks = layer->groups > 1;
@@ -108,52 +105,48 @@ static const char *write_real_bias(export_file *file, const rung_integer_layer *
 
 /* ---- Layers ----------------------------------------------------------------------------------------------------- */
 
-/* x [n, in], the real value of its integers -> that of the layer's output; at the last layer, the logits. */
+/* x [n, in], the real value of its integers -> that of the layer's output; at the last layer, LOGITS. */
 static const char *write_layer(export_file *file, const rung_instruction *layer, const char *x,
                                const rung_onnx_options *options) {
   const rung_integer_layer *integers = &layer->integers;
   const bool last = integers->output_type == RUNG_I32;
-  const char *name = layer_name(file, layer), *weight = write_weight(file, integers, name, options->opset);
+  const char *name = layer->name, *weight = write_weight(file, integers, name, options->opset);
   const char *bias = integers->group ? write_real_bias(file, integers, name) : write_bias(file, integers, name);
-  const rung_shape row = RUNG_SHAPE(integers->out);
-  const char *y = last ? "logits" : export_name(file, "%s.sum", name);
+  const char *y = last ? LOGITS : export_name(file, "%s.sum", name);
   export_node(file, "Gemm", INPUTS(x, weight, bias), y);
   export_attribute_int(file, "transB", 1);
-  if (last) {
-    export_output(file, y, EXPORT_FLOAT, &row);
-    return y;
-  }
+  if (last) return y;
   const activation to = {name,           integers->output_type, integers->output_scale, integers->output_zero_point,
                          integers->qmin, integers->qmax};
-  int32_t from = to.type == RUNG_I8 ? INT8_MIN : 0;
+  int32_t from = type_least(to.type);
   if (to.qmin == to.zero_point) { /* a ReLU, or a range without negative numbers, which is the same */
     y = export_node(file, "Relu", INPUTS(y), export_name(file, "%s.relu", name));
     from = to.zero_point;
   }
-  if (options->trace) export_output(file, name, element_type(to.type), &row);
+  if (options->trace) export_output(file, name, element_type(to.type), &RUNG_SHAPE(integers->out));
   return quantize(file, y, &to, from);
 }
 
 static const char *write_input(export_file *file, const rung_program *program) {
-  const rung_integer_layer *first = &program->layer[0].instruction.integers;
+  const rung_buffer *input = rung_program_buffer(program, 0);
   const char *x = program->input_name;
+  const activation to = {
+      export_name(file, "%s.quantized", x), input->type, input->scale, input->zero_point, input->qmin, input->qmax};
   export_input(file, x, EXPORT_FLOAT, &program->input_shape);
-  const activation to = {export_name(file, "%s.quantized", x),
-                         first->input_type,
-                         first->input_scale,
-                         first->input_zero_point,
-                         first->input_qmin,
-                         first->input_qmax};
   if (program->input_shape.rank != 1) {
     x = export_node(file, "Flatten", INPUTS(x), export_name(file, "%s.flat", x));
     export_attribute_int(file, "axis", 1);
   }
-  return quantize(file, x, &to, first->input_type == RUNG_I8 ? INT8_MIN : 0);
+  return quantize(file, x, &to, type_least(to.type));
+}
+
+static const rung_integer_layer *integers_of(const rung_program *program, int index) {
+  return &rung_program_instruction(program, index)->integers;
 }
 
 static int opset_needed(const rung_program *program) {
-  for (int i = 0; i < program->count; i++) {
-    const rung_integer_layer *layer = &program->layer[i].instruction.integers;
+  for (int i = 0; i < rung_program_count(program); i++) {
+    const rung_integer_layer *layer = integers_of(program, i);
     if (layer->groups > 1 || layer->weight_format.bits <= HALF_BITS) return BLOCKS_OPSET;
   }
   return FIRST_OPSET;
@@ -165,10 +158,10 @@ static rung_status settle_options(const rung_program *program, rung_onnx_options
   if (options->opset != FIRST_OPSET && options->opset != BLOCKS_OPSET)
     return rung_fail(RUNG_ERROR_ARGUMENT, "onnx: opset %d, expected %d or %d", options->opset, FIRST_OPSET,
                      BLOCKS_OPSET);
-  for (int i = 0; i < program->count; i++)
-    if (program->layer[i].instruction.integers.groups > 1 && options->opset < BLOCKS_OPSET)
+  for (int i = 0; i < rung_program_count(program); i++)
+    if (integers_of(program, i)->groups > 1 && options->opset < BLOCKS_OPSET)
       return rung_fail(RUNG_ERROR_UNSUPPORTED, "onnx: %s has a scale a group, which opset %d lacks, expected opset %d",
-                       program->layer[i].instruction.name, options->opset, BLOCKS_OPSET);
+                       rung_program_instruction(program, i)->name, options->opset, BLOCKS_OPSET);
   return RUNG_OK;
 }
 
@@ -180,7 +173,9 @@ rung_status rung_program_export_onnx(const rung_program *program, const char *pa
   export_file file;
   export_begin(&file, "program", settled.opset);
   const char *x = write_input(&file, program);
-  for (int i = 0; i < program->count; i++) x = write_layer(&file, &program->layer[i].instruction, x, &settled);
+  export_output(&file, LOGITS, EXPORT_FLOAT, &RUNG_SHAPE(rung_program_describe(program).outputs));
+  for (int i = 0; i < rung_program_count(program); i++)
+    x = write_layer(&file, rung_program_instruction(program, i), x, &settled);
   return export_end(&file, path);
 }
 

@@ -7,4 +7,5 @@ static void update(const optimizer_step *step, float *weight, const float *gradi
   rung_kernels_active()->adam(weight, gradient, slot[0], slot[1], n, &by);
 }
 
-const optimizer_kind adamw_optimizer = {.name = "adamw", .slots = 2, .update = update};
+const optimizer_kind adamw_optimizer = {
+    .name = "adamw", .slots = 2, .slot_names = {"exp_avg", "exp_avg_sq"}, .update = update};

@@ -11,4 +11,4 @@ static void update(const optimizer_step *step, float *weight, const float *gradi
   rung_kernels_active()->sgd(weight, gradient, slot[0], n, &by);
 }
 
-const optimizer_kind sgd_optimizer = {.name = "sgd", .slots = 1, .update = update};
+const optimizer_kind sgd_optimizer = {.name = "sgd", .slots = 1, .slot_names = {"momentum_buffer"}, .update = update};

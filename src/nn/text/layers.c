@@ -1,7 +1,6 @@
 /* The layers and losses of a network as text: how each is recorded, and how it is told from a recorded node. */
 #include "text.h"
 
-#include <math.h>
 #include <string.h>
 
 /* ---- Layers ----------------------------------------------------------------------------------------------------- */
@@ -104,44 +103,4 @@ void text_default_name(const text_layer *layer, const rung_graph *graph, int end
   int number = 1;
   for (int i = 0; i < end; i++) number += strcmp(rung_graph_node(graph, i)->op->name, layer->op) == 0;
   snprintf(name, 32, "%s%d", layer->prefix, number);
-}
-
-/* ---- Fractions -------------------------------------------------------------------------------------------------- */
-
-enum { MOST_DIGITS = 15 }; /* an integer of so many is a double, exactly */
-
-static double power_of_ten(int exponent) {
-  double power = 1;
-  while (exponent-- > 0) power *= 10; /* exact up to 10^22 */
-  return power;
-}
-
-bool text_read_fraction(const char *text, float *value) {
-  int64_t digits = 0;
-  int count = 0, decimals = -1;
-  for (const char *c = text; *c != '\0'; c++) {
-    if (*c == '.' && decimals < 0) {
-      decimals = 0;
-    } else if (*c >= '0' && *c <= '9' && count < MOST_DIGITS + 1) {
-      digits = digits * 10 + (*c - '0');
-      count++;
-      decimals += decimals >= 0;
-    } else {
-      return false;
-    }
-  }
-  *value = (float)((double)digits / power_of_ten(decimals));
-  return count > 0 && count <= MOST_DIGITS + 1;
-}
-
-bool text_write_fraction(FILE *out, float value) {
-  for (int decimals = 0; decimals <= MOST_DIGITS && value >= 0 && value <= 1; decimals++) {
-    double digits = rint((double)value * power_of_ten(decimals));
-    if ((float)(digits / power_of_ten(decimals)) != value) continue;
-    const int64_t whole = (int64_t)(digits / power_of_ten(decimals));
-    const int64_t rest = (int64_t)(digits - (double)whole * power_of_ten(decimals));
-    fprintf(out, decimals > 0 ? "%lld.%0*lld" : "%lld", (long long)whole, decimals, (long long)rest);
-    return true;
-  }
-  return false;
 }

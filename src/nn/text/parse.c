@@ -2,6 +2,7 @@
 #include "text.h"
 
 #include "../model.h"
+#include "../number.h"
 
 #include <string.h>
 
@@ -69,7 +70,7 @@ static bool read_argument(text_argument argument, const char *const **word, text
   const char *text = *(*word)++;
   if (text == NULL) return false;
   if (argument == TEXT_SHAPE) return read_shape(text, &arguments->shape);
-  if (argument == TEXT_FRACTION) return text_read_fraction(text, &arguments->fraction);
+  if (argument == TEXT_FRACTION) return number_parse(text, &arguments->fraction);
   return read_count(&text, &arguments->count) && *text == '\0';
 }
 
@@ -83,9 +84,8 @@ static bool read_option(const text_layer *layer, const char *const **word, text_
   if (value == NULL) return false;
   ++*word;
   if (strcmp(option, "as") == 0) return (arguments->name = value) != NULL;
-  if (strcmp(option, "momentum") == 0)
-    return text_read_fraction(value, &arguments->momentum) && arguments->momentum > 0;
-  if (strcmp(option, "epsilon") == 0) return text_read_fraction(value, &arguments->epsilon) && arguments->epsilon > 0;
+  if (strcmp(option, "momentum") == 0) return number_parse(value, &arguments->momentum) && arguments->momentum > 0;
+  if (strcmp(option, "epsilon") == 0) return number_parse(value, &arguments->epsilon) && arguments->epsilon > 0;
   return false;
 }
 
@@ -108,7 +108,18 @@ static const char *list_words(rung_word (*word)(int index), int count, char *lis
   return list;
 }
 
-static rung_node *record_layer(rung_node *x, const text_piece *piece) {
+/* Whether the parameter that a layer on x would have first is in `file`. */
+static rung_status check_parameter(const rung_node *x, const text_layer *layer, const text_arguments *arguments,
+                                   const rung_safetensors *file) {
+  char name[LONGEST_PIECE + sizeof ".weight"];
+  if (file == NULL || layer->prefix == NULL) return RUNG_OK;
+  snprintf(name, sizeof name, "%s.weight", arguments->name);
+  const int64_t columns = rung_tensor_matrix(&x->value, false).stride;
+  const rung_shape shape = layer->argument == TEXT_COUNT ? RUNG_SHAPE(arguments->count, columns) : RUNG_SHAPE(columns);
+  return rung_safetensors_expect(file, name, RUNG_F32, &shape) != NULL ? RUNG_OK : rung_error_status();
+}
+
+static rung_node *record_layer(rung_node *x, const text_piece *piece, const rung_safetensors *file) {
   const text_layer *layer = NULL;
   for (int i = 0; piece->word[0] != NULL && i < TEXT_LAYERS; i++)
     if (strcmp(piece->word[0], text_layers[i].word.name) == 0) layer = &text_layers[i];
@@ -123,19 +134,24 @@ static rung_node *record_layer(rung_node *x, const text_piece *piece) {
     arguments.name = name;
   }
   rung_status status = read_arguments(layer, piece, &arguments);
+  if (status == RUNG_OK) status = check_parameter(x, layer, &arguments, file);
   return status == RUNG_OK ? layer->record(x, &arguments) : rung_graph_fail(x->graph, status);
 }
 
-rung_node *rung_record_text(rung_node *x, const char *text) {
+static rung_node *record_layers(rung_node *x, const char *text, const rung_safetensors *file) {
   if (x == NULL) return NULL;
   if (text == NULL) return rung_graph_fail(x->graph, rung_fail(RUNG_ERROR_ARGUMENT, "model text: it is NULL"));
   while (x != NULL && text != NULL) {
     text_piece layer;
     rung_graph *graph = x->graph;
     rung_status status = next_piece(&text, ',', &layer);
-    x = status == RUNG_OK ? record_layer(x, &layer) : rung_graph_fail(graph, status);
+    x = status == RUNG_OK ? record_layer(x, &layer, file) : rung_graph_fail(graph, status);
   }
   return x;
+}
+
+rung_node *rung_record_text(rung_node *x, const char *text) {
+  return record_layers(x, text, NULL);
 }
 
 rung_node *rung_loss_text(rung_node *x, const char *text) {
@@ -151,13 +167,23 @@ rung_node *rung_loss_text(rung_node *x, const char *text) {
 
 /* ---- Whole models ----------------------------------------------------------------------------------------------- */
 
-static rung_node *record_input(rung_model *model, const text_piece *piece) {
+/* An example of more elements than all tensors of the file together is read by no layer. */
+static bool fits(const rung_shape *shape, const rung_safetensors *file) {
+  int64_t count, most = 0;
+  for (int i = 0; file != NULL && i < rung_safetensors_count(file); i++) {
+    const rung_tensor tensor = rung_safetensors_tensor(file, i).tensor;
+    if (tensor.data != NULL) most += rung_tensor_count(&tensor);
+  }
+  return rung_shape_count(shape, &count) == RUNG_OK && (file == NULL || count <= most);
+}
+
+static rung_node *record_input(rung_model *model, const text_piece *piece, const rung_safetensors *file) {
   const char *const *word = piece->word;
   rung_shape shape;
   bool named = word[0] != NULL && word[1] != NULL && word[2] != NULL && strcmp(word[2], "as") == 0 && word[3] != NULL &&
                word[4] == NULL;
   if (word[0] == NULL || strcmp(word[0], "input") != 0 || word[1] == NULL || !read_shape(word[1], &shape) ||
-      (word[2] != NULL && !named)) {
+      (word[2] != NULL && !named) || !fits(&shape, file)) {
     refuse(piece, "input SHAPE [as NAME]");
     return NULL;
   }
@@ -173,15 +199,15 @@ static char *next_part(const char **text) {
   return part;
 }
 
-static rung_status record_parts(rung_model *model, const char *text) {
+static rung_status record_parts(rung_model *model, const char *text, const rung_safetensors *file) {
   rung_node *x = NULL;
   rung_status status = RUNG_OK;
   for (int i = 0; text != NULL && status == RUNG_OK; i++) {
     const char *part = next_part(&text), *at = part;
     text_piece input;
     if (part == NULL) return RUNG_ERROR_MEMORY;
-    if (i == 0) x = next_piece(&at, '\n', &input) == RUNG_OK ? record_input(model, &input) : NULL;
-    if (i == 1) x = rung_record_text(x, part);
+    if (i == 0) x = next_piece(&at, '\n', &input) == RUNG_OK ? record_input(model, &input, file) : NULL;
+    if (i == 1) x = record_layers(x, part, file);
     if (i == 2) x = rung_loss_text(x, part);
     if (x == NULL) status = rung_error_status();
     if (i > 2) status = rung_fail(RUNG_ERROR_ARGUMENT, "model text: '%s': expected nothing behind the loss", part);
@@ -190,13 +216,17 @@ static rung_status record_parts(rung_model *model, const char *text) {
   return status;
 }
 
-rung_model *rung_model_from_text(const char *text, const rung_model_options *options) {
+rung_model *text_model(const char *text, const rung_model_options *options, const rung_safetensors *file) {
   if (text == NULL) {
     rung_fail(RUNG_ERROR_ARGUMENT, "model text: it is NULL");
     return NULL;
   }
   rung_model *model = rung_model_new(options);
-  if (model == NULL || record_parts(model, text) == RUNG_OK) return model;
+  if (model == NULL || record_parts(model, text, file) == RUNG_OK) return model;
   rung_model_free(model);
   return NULL;
+}
+
+rung_model *rung_model_from_text(const char *text, const rung_model_options *options) {
+  return text_model(text, options, NULL);
 }

@@ -1,6 +1,8 @@
 /* From a network to text, where the text would record the same nodes in the same order again. */
 #include "text.h"
 
+#include "../number.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,17 +59,19 @@ static bool find_name(const rung_node *node, int parameters, char *name, size_t 
   return is_name(name, length);
 }
 
-static bool print_arguments(FILE *out, const text_layer *layer, const text_arguments *arguments) {
+static void print_number(FILE *out, const char *before, float value) {
+  char text[NUMBER_TEXT];
+  fprintf(out, "%s%s", before, number_format(value, text));
+}
+
+static void print_arguments(FILE *out, const text_layer *layer, const text_arguments *arguments) {
   if (layer->argument == TEXT_COUNT) fprintf(out, " %lld", (long long)arguments->count);
   if (layer->argument == TEXT_SHAPE) fputc(' ', out), print_shape(out, &arguments->shape, 0);
-  if (layer->argument == TEXT_FRACTION && (fputc(' ', out), !text_write_fraction(out, arguments->fraction)))
-    return false;
+  if (layer->argument == TEXT_FRACTION) print_number(out, " ", arguments->fraction);
   if (arguments->no_bias) fputs(" no-bias", out);
-  if (arguments->momentum != 0 && (fputs(" momentum ", out), !text_write_fraction(out, arguments->momentum)))
-    return false;
-  if (arguments->epsilon != 0 && (fputs(" epsilon ", out), !text_write_fraction(out, arguments->epsilon))) return false;
+  if (arguments->momentum != 0) print_number(out, " momentum ", arguments->momentum);
+  if (arguments->epsilon != 0) print_number(out, " epsilon ", arguments->epsilon);
   if (arguments->name != NULL) fprintf(out, " as %s", arguments->name);
-  return true;
 }
 
 static int inputs_behind_the_first(const rung_node *node) {
@@ -90,8 +94,8 @@ static rung_status print_layer(chain_walk *walk, const rung_node *node, int para
     if (strcmp(name, usual) != 0) arguments.name = name;
   }
   fprintf(walk->out, "%s%s", rung_node_is_input(walk->before) ? "; " : ", ", layer->word.name);
-  if (!layer->describe(node, &arguments) || !print_arguments(walk->out, layer, &arguments))
-    return no_text(node, "has options that a text cannot tell");
+  if (!layer->describe(node, &arguments)) return no_text(node, "has options that a text cannot tell");
+  print_arguments(walk->out, layer, &arguments);
   walk->before = node;
   return RUNG_OK;
 }

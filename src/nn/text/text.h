@@ -41,9 +41,8 @@ extern const text_loss text_losses[TEXT_LOSSES];
 /* "PREFIXn", n counting the nodes of the layer's operation before `end` in the graph, and this one. */
 void text_default_name(const text_layer *layer, const rung_graph *graph, int end, char name[32]);
 
-/* Decimal fractions, the same in every locale. The text is digits with a point among them or not; false otherwise. */
-bool text_read_fraction(const char *text, float *value);
-/* The shortest text that reads as `value`; false where it takes more than 15 decimals. */
-bool text_write_fraction(FILE *out, float value);
+/* rung_model_from_text, but RUNG_ERROR_FORMAT before any memory is taken for a parameter that `file` (may be NULL) does
+ * not have: for a text that comes from that file. */
+rung_model *text_model(const char *text, const rung_model_options *options, const rung_safetensors *file);
 
 #endif

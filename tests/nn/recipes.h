@@ -1,0 +1,75 @@
+/* Ways to train: every form, kind of layer, optimizer and observer is in one of them. */
+#ifndef TESTS_NN_RECIPES_H
+#define TESTS_NN_RECIPES_H
+
+#include "problem.h"
+
+typedef struct recipe {
+  const char *name;
+  rung_form form;
+  rung_scheme scheme;
+  bool dropout, batch_norm, hinge;
+  rung_fit_options fit;
+} recipe;
+
+static const recipe recipes[] = {
+    {.name = "FP32"},
+    {.name = "FP32, hinge, SGD, clipped",
+     .hinge = true,
+     .fit = {.optimizer = RUNG_OPTIMIZER_SGD, .momentum = 0.9f, .nesterov = true, .clip_norm = 0.1f}},
+    {.name = "FP32, dropout and batch norm", .dropout = true, .batch_norm = true, .fit = {.weight_decay = 1e-2f}},
+    {.name = "QAT, delayed ranges", .form = RUNG_FORM_INTEGER},
+    {.name = "QAT, current ranges", .form = RUNG_FORM_INTEGER, .scheme = {.ranges = RUNG_RANGES_CURRENT}},
+    {.name = "QAT, few bits, groups",
+     .form = RUNG_FORM_INTEGER,
+     .scheme = {.weight_bits = 4, .activation_bits = 4, .weight_granularity = RUNG_PER_GROUP, .weight_group = 8}},
+    {.name = "QAT, dropout and batch norm", .form = RUNG_FORM_INTEGER, .dropout = true, .batch_norm = true},
+    {.name = "QAT, backward bf16", .form = RUNG_FORM_INTEGER, .scheme = {.backward = RUNG_BACKWARD_BF16}},
+    {.name = "QAT, backward int8", .form = RUNG_FORM_INTEGER, .scheme = {.backward = RUNG_BACKWARD_INT8}},
+    {.name = "QAT, backward int8, few bits, groups, dropout",
+     .form = RUNG_FORM_INTEGER,
+     .dropout = true,
+     .scheme = {.weight_bits = 4,
+                .weight_granularity = RUNG_PER_GROUP,
+                .weight_group = 8,
+                .activation_signed = true,
+                .backward = RUNG_BACKWARD_INT8}},
+    {.name = "QAT, backward int8, one bit, per tensor, SGD",
+     .form = RUNG_FORM_INTEGER,
+     .scheme = {.weight_bits = 1, .weight_granularity = RUNG_PER_TENSOR, .backward = RUNG_BACKWARD_INT8},
+     .fit = {.optimizer = RUNG_OPTIMIZER_SGD, .momentum = 0.9f}},
+    {.name = "QAT, entropy, dropout",
+     .form = RUNG_FORM_INTEGER,
+     .dropout = true,
+     .scheme = {.observer = {.kind = RUNG_OBSERVER_ENTROPY}}},
+    {.name = "QAT, percentile, step schedule, AdamW",
+     .form = RUNG_FORM_INTEGER,
+     .scheme = {.observer = {.kind = RUNG_OBSERVER_PERCENTILE, .percentile = 0.999f}},
+     .fit = {.optimizer = RUNG_OPTIMIZER_ADAMW, .weight_decay = 1e-3f, .schedule = {.kind = RUNG_SCHEDULE_STEP}}},
+    {.name = "QAT, min-max, no shuffling, constant rate",
+     .form = RUNG_FORM_INTEGER,
+     .scheme = {.observer = {.kind = RUNG_OBSERVER_MIN_MAX}, .activation_bits = 6},
+     .fit = {.no_shuffle = true, .schedule = {.kind = RUNG_SCHEDULE_CONSTANT, .warm_up = 3}}},
+    {.name = "QAT, simulated", .form = RUNG_FORM_SIMULATED},
+    {.name = "QAT, simulated, current ranges, one bit",
+     .form = RUNG_FORM_SIMULATED,
+     .scheme = {.weight_bits = 1, .ranges = RUNG_RANGES_CURRENT}},
+};
+enum { RECIPES = sizeof recipes / sizeof recipes[0] };
+
+static inline rung_model *recipe_model(const recipe *r, int threads, uint64_t seed) {
+  rung_model *model = rung_model_new(&(rung_model_options){.batch = BATCH, .threads = threads, .seed = seed});
+  rung_node *x = rung_input(model, "x", RUNG_SHAPE(FEATURES));
+  for (int i = 0; i < 2; i++) {
+    x = rung_linear(x, i ? "fc2" : "fc1", i ? 24 : 40);
+    if (r->batch_norm) x = rung_batch_norm(x, i ? "bn2" : "bn1");
+    x = rung_relu(x);
+    if (r->dropout) x = rung_dropout(x, 0.2f);
+  }
+  x = rung_linear(x, "fc3", CLASSES);
+  x = r->hinge ? rung_loss_squared_hinge(x) : rung_loss_cross_entropy(x);
+  ck_assert_msg(x != NULL, "%s", rung_error());
+  return model;
+}
+
+#endif
