@@ -164,6 +164,9 @@ START_TEST(what_was_written_comes_back) {
   for (int i = 0; i < COUNT(metadata); i++)
     ck_assert_str_eq(rung_safetensors_metadata(file, metadata[i].key), metadata[i].value);
   ck_assert_ptr_null(rung_safetensors_metadata(file, "none"));
+  ck_assert_int_eq(rung_safetensors_metadata_count(file), COUNT(metadata));
+  ck_assert_str_eq(rung_safetensors_metadata_at(file, 1).key, "a");
+  ck_assert_ptr_null(rung_safetensors_metadata_at(file, 3).key);
   rung_safetensors_free(file);
 }
 END_TEST
