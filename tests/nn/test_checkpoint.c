@@ -150,6 +150,34 @@ START_TEST(what_is_no_chain_is_restored) {
 }
 END_TEST
 
+/* One weight in two layers. */
+static rung_model *tied(void) {
+  rung_model *model = rung_model_new(&(rung_model_options){.batch = BATCH, .threads = 1, .seed = 1});
+  rung_node *x = rung_relu(rung_linear(rung_input(model, "x", RUNG_SHAPE(FEATURES)), "fc1", 20));
+  rung_node *weight = rung_graph_parameter(rung_model_graph(model), "tied", RUNG_SHAPE(20, 20));
+  for (int i = 0; i < 400; i++) ((float *)weight->value.data)[i] = (float)(i % 21 == 0);
+  x = rung_relu(rung_linear_with(rung_relu(rung_linear_with(x, weight, NULL)), weight, NULL));
+  rung_loss_cross_entropy(rung_linear(x, "fc2", CLASSES));
+  ck_assert_int_eq(rung_model_status(model), RUNG_OK);
+  return model;
+}
+
+START_TEST(a_weight_that_two_layers_share_is_restored) {
+  problem *p = problem_new(RUNG_U8, 103, 1);
+  rung_model *model = tied(), *other = tied();
+  ck_assert_int_eq(rung_quantize(model, NULL), RUNG_OK);
+  ck_assert_int_eq(rung_calibrate(model, p->data, 0), RUNG_OK);
+  ck_assert_msg(rung_fit(model, p->data, NULL) == RUNG_OK, "%s", rung_error());
+  const char *path = scratch_path("one.safetensors");
+  save(model, path);
+  ck_assert_msg(rung_model_restore(other, path) == RUNG_OK, "%s", rung_error());
+  ck_assert(evaluate(model, p).loss == evaluate(other, p).loss);
+  rung_model_free(model);
+  rung_model_free(other);
+  problem_free(p);
+}
+END_TEST
+
 START_TEST(a_model_that_is_not_finite_is_not_saved) {
   rung_model *model = recipe_model(&recipes[0], 1, 5);
   problem_parameter(model, "fc2.bias")[3] = NAN;
@@ -433,7 +461,8 @@ END_TEST
 
 TEST_MAIN(CASES(what_is_saved_comes_back, RECIPES), CASES(saving_does_not_disturb, RECIPES),
           CASE(every_state_of_a_model_comes_back), CASE(what_is_no_chain_is_restored),
-          CASE(a_model_that_is_not_finite_is_not_saved), CASES(bad_metadata_are_named, BAD_METADATA),
-          CASES(bad_tensors_are_named, BAD_TENSORS), CASE(turned_bits_do_no_harm),
-          CASE(what_is_no_checkpoint_is_refused), CASE(a_killed_save_leaves_the_old_or_the_new_file),
-          CASE(the_python_package_reads_a_checkpoint), CASE(pytorch_takes_a_checkpoint))
+          CASE(a_weight_that_two_layers_share_is_restored), CASE(a_model_that_is_not_finite_is_not_saved),
+          CASES(bad_metadata_are_named, BAD_METADATA), CASES(bad_tensors_are_named, BAD_TENSORS),
+          CASE(turned_bits_do_no_harm), CASE(what_is_no_checkpoint_is_refused),
+          CASE(a_killed_save_leaves_the_old_or_the_new_file), CASE(the_python_package_reads_a_checkpoint),
+          CASE(pytorch_takes_a_checkpoint))

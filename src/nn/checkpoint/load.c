@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LARGEST_BATCH = 1 << 16 }; /* that a file may ask for */
+enum { LARGEST_BATCH = 1 << 16 }; /* that a file may ask for; the caller may ask for any */
 
 /* ---- Getting ---------------------------------------------------------------------------------------------------- */
 
@@ -224,11 +224,12 @@ static rung_model *model_of(const checkpoint_in *in, const rung_model_options *o
     return NULL;
   }
   if (checkpoint_get_fields(in, "", model_table, &fields) != RUNG_OK) return NULL;
-  if (fields.batch < 1 || fields.batch > LARGEST_BATCH) {
-    rung_fail(RUNG_ERROR_FORMAT, "%s: batch %lld, expected 1..%d", in->path, (long long)fields.batch, LARGEST_BATCH);
+  rung_model_options with = options != NULL ? *options : (rung_model_options){0};
+  if (with.batch == 0 && (fields.batch < 1 || fields.batch > LARGEST_BATCH)) {
+    rung_fail(RUNG_ERROR_FORMAT, "%s: batch %lld, expected 1..%d, or more if the caller says so", in->path,
+              (long long)fields.batch, LARGEST_BATCH);
     return NULL;
   }
-  rung_model_options with = options != NULL ? *options : (rung_model_options){0};
   if (with.batch == 0) with.batch = fields.batch;
   with.seed = fields.seed;
   rung_model *model = text_model(text, &with, in->file);
