@@ -184,7 +184,8 @@ RUNG_API rung_status rung_execution_parse(const char *name, rung_execution *exec
 typedef struct rung_verify_options {
   unsigned executions; /* the sum of 1u << RUNG_EXECUTION_... of those wanted; 0: all. The program always runs */
   int64_t examples;    /* of the dataset, from its first on; 0 or more than there are: all */
-  const rung_program *program; /* what the model was frozen to before, or loaded; NULL: the model is frozen now */
+  const rung_program *program;   /* what the model was frozen to before, or loaded; NULL: the model is frozen now */
+  const rung_emit_options *emit; /* how the C is written; NULL: plainly */
   /* Commands, each one or more words with spaces between, the first looked for in PATH. */
   const char *compiler; /* of C99, taking -std=c99 -O2 -D -o; NULL: $CC, else "cc" */
   const char *runner;   /* what starts what the compiler made, such as "qemu-aarch64"; NULL: nothing */
@@ -195,9 +196,9 @@ typedef struct rung_verify_options {
 typedef struct rung_verification rung_verification;
 
 /* Runs `model`, calibrated, over `dataset`, block by block: memory does not grow with the dataset. The model is left as
- * it was. What a compiler and Python need is put in a folder in $TMPDIR (else /tmp), which is removed again. NULL with
- * a message where the model cannot be frozen or the dataset does not fit it; an execution that cannot run for reasons
- * of its own does not stop the others (rung_execution_summary.outcome). */
+ * it was. What a compiler and Python need is put in a folder in $TMPDIR, or where the system has such, that is removed
+ * again. NULL with a message where the model cannot be frozen or the dataset does not fit it; an execution that cannot
+ * run for reasons of its own does not stop the others (rung_execution_summary.outcome). */
 RUNG_API rung_verification *rung_verify(rung_model *model, const rung_dataset *dataset,
                                         const rung_verify_options *options);
 RUNG_API void rung_verification_free(rung_verification *verification);

@@ -36,7 +36,7 @@ void rung_graph_free(rung_graph *graph) {
   if (!graph) return;
   rung_team_free(graph->own_team);
   free(graph->nodes);
-  free(graph->plan);
+  rung_release(graph->writer);
   rung_release(graph->scratch);
   rung_arena_free(graph->arena);
 }

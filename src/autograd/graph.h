@@ -25,10 +25,14 @@ struct rung_graph {
   rung_status status; /* of recording; sticky */
   char message[512];
 
-  int planned;     /* nodes that the plan covers; other than `count`: out of date */
-  node_plan *plan; /* [planned] */
-  bool all_taken;  /* no other parameter is trained */
-  char *scratch;   /* team size times scratch_stride bytes */
+  int planned; /* nodes that the plan covers; other than `count`: out of date */
+  int plan_capacity;
+  int *writer; /* [plan_capacity], one block with the two below. While a plan is made: for each node the consumer
+                  that last wrote its gradient since the last barrier, or -1 */
+  node_plan *plan;
+  bool *written;  /* while a plan is made: whether any consumer has */
+  bool all_taken; /* no other parameter is trained */
+  char *scratch;  /* team size times scratch_stride bytes */
   size_t scratch_stride;
 
   int64_t bound_count; /* the batched extents as they stand now */

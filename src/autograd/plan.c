@@ -5,7 +5,7 @@
  * that are both `elementwise` slice alike, so each member reads only what it wrote itself. */
 #include "graph.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 static bool same_slices(const rung_node *a, const rung_node *b) {
   return a->op->elementwise && b->op->elementwise && rung_tensor_count(&a->value) == rung_tensor_count(&b->value);
@@ -39,7 +39,8 @@ static bool is_weight(const rung_node *node, int k) {
 
 /* In the order of the backward pass, and of the weights' after it, the first consumer stores into a gradient and every
  * later one adds to it. One that adds waits for the one before. */
-static void mark_accumulate(rung_graph *graph, bool weights, bool *written) {
+static void mark_accumulate(rung_graph *graph, bool weights) {
+  bool *written = graph->written;
   for (int i = graph->count - 1; i >= 0; i--) {
     rung_node *node = graph->nodes[i];
     if (!graph->plan[i].leads_to_root || !node->op->backward) continue;
@@ -84,8 +85,8 @@ static void place_forward_barriers(rung_graph *graph) {
   }
 }
 
-/* writer[j]: the consumer that last wrote node j's gradient since the last barrier, or -1. */
-static void place_backward_barriers(rung_graph *graph, int *writer) {
+static void place_backward_barriers(rung_graph *graph) {
+  int *writer = graph->writer;
   for (int i = 0; i < graph->count; i++) writer[i] = -1;
   for (int i = graph->count - 1; i >= 0; i--) {
     const rung_node *node = graph->nodes[i];
@@ -135,29 +136,36 @@ static rung_status provide_scratch(rung_graph *graph) {
   return RUNG_OK;
 }
 
+/* The plan, and what making it needs, in one block that serves every plan of so many nodes. */
+static rung_status provide_plan(rung_graph *graph) {
+  if (graph->plan_capacity >= graph->count) return RUNG_OK;
+  size_t count = (size_t)graph->count;
+  int *block = rung_allocate(count * (sizeof *graph->writer + sizeof *graph->plan + sizeof *graph->written));
+  if (!block) return rung_fail(RUNG_ERROR_MEMORY, "graph: no memory to plan %d nodes", graph->count);
+  rung_release(graph->writer);
+  graph->writer = block;
+  graph->plan = (node_plan *)(block + count);
+  graph->written = (bool *)(graph->plan + count);
+  graph->plan_capacity = graph->count;
+  return RUNG_OK;
+}
+
 rung_status graph_plan(rung_graph *graph) {
   if (graph->planned == graph->count) return RUNG_OK;
-  size_t count = (size_t)graph->count;
-  free(graph->plan);
-  graph->plan = calloc(count, sizeof *graph->plan);
-  bool *written = calloc(count, sizeof *written);
-  int *writer = calloc(count, sizeof *writer);
-  rung_status status = RUNG_OK;
-  if (!graph->plan || !written || !writer) {
-    status = rung_fail(RUNG_ERROR_MEMORY, "graph: no memory to plan %d nodes", graph->count);
-  } else {
-    mark_wanted(graph);
-    mark_weights(graph);
-    mark_accumulate(graph, false, written);
-    mark_accumulate(graph, true, written);
-    mark_taken(graph);
-    place_forward_barriers(graph);
-    place_backward_barriers(graph, writer);
-    status = settle_inputs(graph);
-    if (status == RUNG_OK) status = provide_scratch(graph);
-  }
-  free(written);
-  free(writer);
-  graph->planned = status == RUNG_OK ? graph->count : -1;
+  graph->planned = -1;
+  rung_status status = provide_plan(graph);
+  if (status != RUNG_OK) return status;
+  memset(graph->plan, 0, (size_t)graph->count * sizeof *graph->plan);
+  memset(graph->written, 0, (size_t)graph->count * sizeof *graph->written);
+  mark_wanted(graph);
+  mark_weights(graph);
+  mark_accumulate(graph, false);
+  mark_accumulate(graph, true);
+  mark_taken(graph);
+  place_forward_barriers(graph);
+  place_backward_barriers(graph);
+  status = settle_inputs(graph);
+  if (status == RUNG_OK) status = provide_scratch(graph);
+  if (status == RUNG_OK) graph->planned = graph->count;
   return status;
 }

@@ -6,6 +6,7 @@
 #include "safetensors.h"
 #include "utf8.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,12 +105,17 @@ static rung_status check_text(const char *path, const char *text, size_t size) {
 static cJSON *parse_text(const char *path, const char *text, size_t size) {
   if (check_text(path, text, size) != RUNG_OK) return NULL;
   const char *end = text;
+  errno = 0; /* which a failed malloc sets: cJSON does not tell that from a wrong text */
   cJSON *json = cJSON_ParseWithLengthOpts(text, size, &end, false);
+  bool no_memory = json == NULL && errno == ENOMEM;
   size_t at = (size_t)(end - text);
   if (json != NULL) at += strspn(end, " \t\r\n"); /* the text ends in '\0' */
   if (json != NULL && at == size) return json;
   cJSON_Delete(json);
-  rung_fail(RUNG_ERROR_FORMAT, "%s: header, byte %zu: expected the JSON of a safetensors header", path, at);
+  if (no_memory)
+    rung_fail(RUNG_ERROR_MEMORY, "%s: no memory for the header", path);
+  else
+    rung_fail(RUNG_ERROR_FORMAT, "%s: header, byte %zu: expected the JSON of a safetensors header", path, at);
   return NULL;
 }
 

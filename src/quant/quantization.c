@@ -26,6 +26,7 @@ typedef struct lowering {
   rung_arithmetic arithmetic;
   rung_graph *graph;
   image *images;
+  rung_status status; /* of what is not in the graph: the quantizers */
 } lowering;
 
 /* ---- Questions about the float graph ---------------------------------------------------------------------------- */
@@ -80,6 +81,7 @@ static rung_quantizer *quantizer_of(lowering *lower, const rung_node *source) {
   if (!*slot) {
     const rung_format format = rung_scheme_activation_format(&lower->quantization->scheme);
     *slot = rung_quantizer_new(source->name, &format, &lower->quantization->scheme.observer);
+    if (!*slot) lower->status = rung_error_status();
   }
   return *slot;
 }
@@ -220,9 +222,10 @@ static rung_status lower_graph(rung_quantization *quantization, rung_arithmetic 
   quantization->images[arithmetic] = calloc((size_t)rung_graph_node_count(source), sizeof(image));
   if (!graph) return RUNG_ERROR_MEMORY;
   if (!quantization->images[arithmetic]) return rung_fail(RUNG_ERROR_MEMORY, "quantize: no memory");
-  lowering lower = {quantization, arithmetic, graph, quantization->images[arithmetic]};
-  for (int i = 0; i < rung_graph_node_count(source); i++) lower_node(&lower, rung_graph_node(source, i));
-  return rung_graph_status(graph);
+  lowering lower = {quantization, arithmetic, graph, quantization->images[arithmetic], RUNG_OK};
+  for (int i = 0; i < rung_graph_node_count(source) && lower.status == RUNG_OK; i++)
+    lower_node(&lower, rung_graph_node(source, i));
+  return lower.status == RUNG_OK ? rung_graph_status(graph) : lower.status;
 }
 
 /* ---- The public face -------------------------------------------------------------------------------------------- */
@@ -241,15 +244,16 @@ rung_quantization *rung_quantization_new(rung_graph *graph, const rung_scheme *s
   if (rung_scheme_check(scheme) != RUNG_OK || rung_graph_status(graph) != RUNG_OK || check_bound(graph) != RUNG_OK)
     return NULL;
   rung_quantization *quantization = calloc(1, sizeof *quantization);
-  if (!quantization) {
+  if (quantization) quantization->quantizer = calloc((size_t)rung_graph_node_count(graph), sizeof(rung_quantizer *));
+  if (!quantization || !quantization->quantizer) {
     rung_fail(RUNG_ERROR_MEMORY, "quantize: no memory");
+    free(quantization);
     return NULL;
   }
   quantization->scheme = *scheme;
   quantization->source = graph;
-  quantization->quantizer = calloc((size_t)rung_graph_node_count(graph), sizeof(rung_quantizer *));
   fold_batch_norms(graph);
-  if (!quantization->quantizer || lower_graph(quantization, RUNG_ARITHMETIC_INTEGER) != RUNG_OK ||
+  if (lower_graph(quantization, RUNG_ARITHMETIC_INTEGER) != RUNG_OK ||
       lower_graph(quantization, RUNG_ARITHMETIC_SIMULATED) != RUNG_OK) {
     rung_quantization_free(quantization);
     return NULL;

@@ -112,6 +112,23 @@ START_TEST(an_evaluation_takes_no_step) {
 }
 END_TEST
 
+/* It keeps everything, in both directions, and the stream goes on as if it had not been. */
+START_TEST(a_rehearsal_keeps_all_and_takes_no_step) {
+  const rung_replay_options rehearsal = {.count = batch, .training = true, .rehearsal = true, .backward = true};
+  static float second[batch * width];
+  drop a = drop_new(NULL, 1, probability), b = drop_new(NULL, 1, probability);
+  run(&a, true);
+  memcpy(second, run(&a, true), sizeof second);
+  run(&b, true);
+  ck_assert_int_eq(rung_graph_replay(b.graph, &rehearsal), RUNG_OK);
+  ck_assert_mem_eq(b.y->value.data, b.x->value.data, sizeof second);
+  for (int i = 0; i < batch * width; i++) ENSURE(((const float *)b.x->gradient.data)[i] == (float)(1 + i % 5));
+  ck_assert_mem_eq(run(&b, true), second, sizeof second);
+  rung_graph_free(a.graph);
+  rung_graph_free(b.graph);
+}
+END_TEST
+
 START_TEST(is_the_identity_outside_training_and_at_probability_0) {
   drop d = drop_new(NULL, 1, probability), zero = drop_new(NULL, 1, 0);
   ck_assert_mem_eq(run(&d, false), d.x->value.data, sizeof(float) * batch * width);
@@ -128,4 +145,5 @@ END_TEST
 
 TEST_MAIN(CASE(drops_its_share_and_scales_the_rest), CASE(backward_sees_the_mask_of_forward),
           CASE(every_team_draws_the_same_mask), CASE(steps_nodes_and_seeds_draw_apart),
-          CASE(an_evaluation_takes_no_step), CASE(is_the_identity_outside_training_and_at_probability_0))
+          CASE(an_evaluation_takes_no_step), CASE(a_rehearsal_keeps_all_and_takes_no_step),
+          CASE(is_the_identity_outside_training_and_at_probability_0))

@@ -107,14 +107,18 @@ static inline void put_node(message *graph, const char *line) {
 }
 
 /* x, y, and initializers: w [2, 3], wt [3, 2] its transpose, v [2, 2], b [2], c [3], one, half, six, zero, nan_w [2, 3]
- * with a NaN; q [2, 3] and zq (int8), s, s2 [2]; i0, i3, minus [2] = (-1, 3), batch1 [2] = (1, 3), wide [2] = (0, 6).
+ * with a NaN; q [2, 3] and zq (int8; q64 reaches only 64, the second row of q1 126, z1 is 1, 1), q4 (int4) 7, -7, 1 and
+ * 7, 0, -7, q2 (int2) 1, -1, 0 and 1, 0, -1, s, s2 [2]; i0, i3, minus [2] = (-1, 3), batch1 [2] = (1, 3), wide [2] =
+ * (0, 6).
  */
 static inline void put_initializers(message *graph) {
-  enum { FLOAT = 1, INT8 = 3, INT64 = 7 };
+  enum { FLOAT = 1, INT8 = 3, INT64 = 7, INT4 = 22, INT2 = 26 };
   static const float w[] = {1, -2, 3, 0.5f, 0.25f, -1}, wt[] = {1, 0.5f, -2, 0.25f, 3, -1}, v[] = {1, 2, 3, 4},
                      b[] = {0.5f, -0.5f}, c[] = {1, 2, 3}, numbers[] = {1, 0.5f, 6, 0, 1.41421356f},
-                     nan_w[] = {1, -2, 3, 0.5f, NAN, -1}, scales[] = {0.5f, 0.25f};
-  static const int8_t q[] = {127, -64, 1, 127, 0, -127}, zeros[2] = {0};
+                     nan_w[] = {1, -2, 3, 0.5f, NAN, -1}, scales[] = {0.5f, 0.25f}, one2[] = {1, 1};
+  static const int8_t q[] = {127, -64, 1, 127, 0, -127}, zeros[2] = {0}, ones[] = {1, 1}, q64[] = {64, 1, 2, -64, 0, 3},
+                      q1[] = {127, 0, 1, 126, 3, 4};
+  static const uint8_t q4[] = {0x97, 0x71, 0x90}, q2[] = {0x4d, 0x0c}; /* the first in the low bits */
   static const int64_t integers[] = {0, 3}, minus[] = {-1, 3}, batch1[] = {1, 3}, wide[] = {0, 6};
   put_tensor(graph, "w", FLOAT, 2, (int64_t[]){2, 3}, w, sizeof w);
   put_tensor(graph, "wt", FLOAT, 2, (int64_t[]){3, 2}, wt, sizeof wt);
@@ -125,6 +129,12 @@ static inline void put_initializers(message *graph) {
   static const char *const names[] = {"one", "half", "six", "zero", "sqrt2"};
   for (int i = 0; i < 5; i++) put_tensor(graph, names[i], FLOAT, 0, NULL, &numbers[i], sizeof(float));
   put_tensor(graph, "q", INT8, 2, (int64_t[]){2, 3}, q, sizeof q);
+  put_tensor(graph, "q4", INT4, 2, (int64_t[]){2, 3}, q4, sizeof q4);
+  put_tensor(graph, "q2", INT2, 2, (int64_t[]){2, 3}, q2, sizeof q2);
+  put_tensor(graph, "q64", INT8, 2, (int64_t[]){2, 3}, q64, sizeof q64);
+  put_tensor(graph, "q1", INT8, 2, (int64_t[]){2, 3}, q1, sizeof q1);
+  put_tensor(graph, "z1", INT8, 1, (int64_t[]){2}, ones, sizeof ones);
+  put_tensor(graph, "one2", FLOAT, 1, (int64_t[]){2}, one2, sizeof one2);
   put_tensor(graph, "zq", INT8, 1, (int64_t[]){2}, zeros, sizeof zeros);
   put_tensor(graph, "s2", FLOAT, 1, (int64_t[]){2}, scales, sizeof scales);
   put_tensor(graph, "s", FLOAT, 0, NULL, scales, sizeof(float));

@@ -1,12 +1,15 @@
-"""Makes seeds/NAME: small files, good and bad, from which the fuzzers of idx, npy and csv set out.
+"""Makes seeds/NAME: small files, good and bad, from which the fuzzers of idx, npy, csv, safetensors and onnx set out.
 
-Needs numpy. Files that a fuzzer found (named by their hash) are not made here and stay."""
+Needs numpy and onnx. Files that a fuzzer found (named by their hash) are not made here and stay."""
 import gzip
 import io
+import json
 import pathlib
 import struct
 
 import numpy
+import onnx
+from onnx import TensorProto, helper, numpy_helper
 
 SEEDS = pathlib.Path(__file__).parent / "seeds"
 
@@ -93,6 +96,85 @@ def make_csv():
     write("csv", "blank", options() + b"\n \r\n\n")
 
 
+def safetensors(header, data=b"", pad=8):
+    text = (header if isinstance(header, str) else json.dumps(header)).encode()
+    text += b" " * (-len(text) % pad)
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def make_safetensors():
+    def entry(dtype, shape, begin, end):
+        return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+    good = {"__metadata__": {"format": "pt", "text": "linear 2"}, "a": entry("F32", [2, 1], 0, 8), "b": entry("I8", [3], 8, 11)}
+    data = bytes(range(11))
+    write("safetensors", "good", safetensors(good, data))
+    write("safetensors", "empty", safetensors({}))
+    for name, size in dict(F64=8, F32=4, F16=2, BF16=2, F8_E4M3=1, F8_E5M2=1, I64=8, I32=4, I16=2, I8=1, U8=1, BOOL=1).items():
+        write("safetensors", name.lower(), safetensors({"x": entry(name, [2], 0, 2 * size)}, bytes(2 * size)))
+    write("safetensors", "scalar", safetensors({"x": entry("F32", [], 0, 4)}, bytes(4)))
+    write("safetensors", "zero_extent", safetensors({"x": entry("F32", [0, 3], 0, 0)}))
+    write("safetensors", "rank_7", safetensors({"x": entry("U8", [1] * 7, 0, 1)}, b"x"))
+    write("safetensors", "hole", safetensors({"x": entry("U8", [1], 1, 2)}, b"xy"))
+    write("safetensors", "overlap", safetensors({"x": entry("U8", [2], 0, 2), "y": entry("U8", [2], 1, 3)}, b"xyz"))
+    write("safetensors", "beyond", safetensors({"x": entry("U8", [2**40], 0, 2**40)}, b"xy"))
+    write("safetensors", "wrapped", safetensors({"x": entry("F32", [2**62, 4], 0, 0)}))
+    write("safetensors", "fraction", safetensors('{"x":{"dtype":"U8","shape":[1.5],"data_offsets":[0,1e0]}}', b"x"))
+    write("safetensors", "twice", safetensors('{"x":%s,"x":%s}' % ((json.dumps(entry("U8", [1], 0, 1)),) * 2), b"x"))
+    write("safetensors", "escapes", safetensors({"\u00e9\n\"\U0001F600": entry("U8", [1], 0, 1)}, b"x"))
+    write("safetensors", "deep", safetensors("[" * 300))
+    write("safetensors", "not_utf8", struct.pack("<Q", 8) + b'{"\xff":1}')
+    write("safetensors", "long_length", struct.pack("<Q", 2**63) + b"{}")
+    write("safetensors", "short", safetensors(good, data)[:-1])
+
+
+def onnx_model(nodes, inputs, tensors, opset=13):
+    graph = helper.make_graph(
+        nodes, "g",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape]) for name, shape in inputs.items()],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(numpy.asarray(value), name) for name, value in tensors.items()])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    return model.SerializeToString()
+
+
+def make_onnx():
+    rng = numpy.random.default_rng(1)
+
+    def real(*shape):
+        return rng.standard_normal(shape).astype("f4")
+
+    node = helper.make_node
+    mlp = dict(w1=real(3, 4), b1=real(3), w2=real(2, 3), b2=real(2))
+    gemm_1, gemm_2 = node("Gemm", ["x", "w1", "b1"], ["h"], transB=1), node("Gemm", ["a", "w2", "b2"], ["y"], transB=1)
+    for kind in ["Relu", "Sigmoid", "Tanh", "Identity", "Softmax"]:
+        write("onnx", kind.lower(), onnx_model([gemm_1, node(kind, ["h"], ["a"]), gemm_2], dict(x=[4]), mlp))
+    write("onnx", "softmax_last", onnx_model([node("Gemm", ["x", "w1", "b1"], ["h"], transB=1), node("Softmax", ["h"], ["y"], axis=-1)], dict(x=[4]), mlp))
+    write("onnx", "clip", onnx_model([gemm_1, node("Clip", ["h", "lo", "hi"], ["a"]), gemm_2], dict(x=[4]), dict(mlp, lo=numpy.float32(0), hi=numpy.float32(6))))
+    write("onnx", "matmul_add", onnx_model([node("MatMul", ["x", "w"], ["h"]), node("Add", ["h", "b"], ["y"])], dict(x=[4]), dict(w=real(4, 3), b=real(3))))
+    write("onnx", "batch_norm", onnx_model([gemm_1, node("BatchNormalization", ["h", "s", "t", "m", "v"], ["a"]), gemm_2], dict(x=[4]), dict(mlp, s=real(3), t=real(3), m=real(3), v=abs(real(3)))))
+    write("onnx", "flatten_dropout", onnx_model([node("Flatten", ["x"], ["f"]), node("Gemm", ["f", "w1", "b1"], ["h"], transB=1), node("Dropout", ["h", "p"], ["a"]), gemm_2], dict(x=[2, 2]), dict(mlp, p=numpy.float32(0.25))))
+    write("onnx", "reshape", onnx_model([node("Reshape", ["x", "s"], ["f"]), node("Gemm", ["f", "w1", "b1"], ["y"], transB=1)], dict(x=[2, 2]), dict(mlp, s=numpy.array([-1, 4]))))
+    write("onnx", "residual", onnx_model([gemm_1, node("Relu", ["h"], ["r"]), node("Add", ["h", "r"], ["a"]), gemm_2], dict(x=[4]), mlp))
+    write("onnx", "constant", onnx_model([node("Constant", [], ["w"], value=numpy_helper.from_array(real(4, 2))), node("MatMul", ["x", "w"], ["y"])], dict(x=[4]), {}))
+    write("onnx", "gelu_erf", onnx_model([gemm_1, node("Div", ["h", "c"], ["d"]), node("Erf", ["d"], ["e"]), node("Add", ["e", "one"], ["f"]), node("Mul", ["h", "f"], ["g"]), node("Mul", ["g", "half"], ["a"]), gemm_2], dict(x=[4]), dict(mlp, c=numpy.float32(2**0.5), one=numpy.float32(1), half=numpy.float32(0.5))))
+    write("onnx", "float_types", onnx_model([node("MatMul", ["x", "w"], ["h"]), node("Add", ["h", "b"], ["y"])], dict(x=[4]), dict(w=real(4, 3).astype("f8"), b=real(3).astype("f2"))))
+    write("onnx", "conv", onnx_model([node("Conv", ["x", "w"], ["y"])], dict(x=[1, 4, 4]), dict(w=real(1, 1, 3, 3))))
+    write("onnx", "large_input", onnx_model([node("Relu", ["x"], ["y"])], dict(x=[2**31]), {}))
+    write("onnx", "large_extents", onnx_model([node("Relu", ["x"], ["y"])], dict(x=[2**62, 2**62]), {}))
+    q = dict(sx=numpy.float32(0.1), zx=numpy.uint8(3), sw=numpy.array([0.1, 0.2, 0.3], "f4"), zw=numpy.zeros(3, "i1"), sy=numpy.float32(0.5), zy=numpy.uint8(128),
+             w=rng.integers(-127, 128, (3, 4)).astype("i1"), b=numpy.array([1, -2, 3], "i4"), sb=numpy.array([0.01, 0.02, 0.03], "f4"), zb=numpy.zeros(3, "i4"))
+    qdq = [node("QuantizeLinear", ["x", "sx", "zx"], ["qx"]), node("DequantizeLinear", ["qx", "sx", "zx"], ["dx"]),
+           node("DequantizeLinear", ["w", "sw", "zw"], ["dw"], axis=0), node("DequantizeLinear", ["b", "sb", "zb"], ["db"], axis=0),
+           node("Gemm", ["dx", "dw", "db"], ["h"], transB=1), node("QuantizeLinear", ["h", "sy", "zy"], ["qy"]), node("DequantizeLinear", ["qy", "sy", "zy"], ["y"])]
+    write("onnx", "qdq", onnx_model(qdq, dict(x=[4]), q))
+    good = onnx_model([gemm_1, node("Relu", ["h"], ["a"]), gemm_2], dict(x=[4]), mlp)
+    write("onnx", "short", good[:-3])
+    write("onnx", "empty", b"")
+
+
 make_idx()
 make_npy()
 make_csv()
+make_safetensors()
+make_onnx()

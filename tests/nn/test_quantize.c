@@ -265,10 +265,88 @@ START_TEST(training_with_the_integers_mends_what_rounding_broke) {
 }
 END_TEST
 
+/* ---- Ranges that are known -------------------------------------------------------------------------------------- */
+
+static int ranges_of(rung_model *model, rung_known_range *ranges) {
+  int count = 0;
+  rung_graph *graph = rung_model_graph(model);
+  for (int i = 0; i < rung_graph_node_count(graph); i++) {
+    const rung_node *node = rung_graph_node(graph, i);
+    const rung_quantizer *quantizer = rung_quantization_quantizer_of(rung_model_quantization(model), node);
+    if (quantizer) ranges[count++] = (rung_known_range){node, quantizer->scale, quantizer->zero_point};
+  }
+  return count;
+}
+
+/* A second model with the first one's ranges evaluates as that does. */
+START_TEST(known_ranges_calibrate_without_data) {
+  problem *p = problem_new(_i ? RUNG_U8 : RUNG_F32, 103, 1);
+  rung_model *first = perceptron(1, 1), *second = perceptron(1, 1);
+  ck_assert_int_eq(rung_quantize(first, &(rung_scheme){0}), RUNG_OK);
+  calibrate(first, p->data, 0);
+  rung_known_range ranges[8], others[8];
+  const int count = ranges_of(first, ranges);
+  ck_assert_int_eq(count, _i ? 2 : 3);
+  for (int i = 0; i < count; i++) {
+    others[i] = ranges[i];
+    others[i].node = rung_graph_node(rung_model_graph(second), ranges[i].node->index);
+  }
+  REFUSED(rung_calibrate_known(second, &p->data->inputs, others, count), RUNG_ERROR_STATE, "rung_quantize");
+  ck_assert_int_eq(rung_quantize(second, &(rung_scheme){0}), RUNG_OK);
+  ck_assert_int_eq(rung_calibrate_known(second, &p->data->inputs, others, count), RUNG_OK);
+  ck_assert_int_eq(rung_model_form(second), RUNG_FORM_INTEGER);
+  ck_assert_double_eq(loss_of(second, p->data), loss_of(first, p->data));
+  ck_assert_int_eq(rung_fit(second, p->data, NULL), RUNG_OK);
+  rung_model_free(first);
+  rung_model_free(second);
+  problem_free(p);
+}
+END_TEST
+
+START_TEST(known_ranges_that_do_not_fit_are_refused) {
+  problem *p = problem_new(RUNG_F32, 103, 1);
+  rung_model *model = perceptron(1, 1);
+  ck_assert_int_eq(rung_quantize(model, &(rung_scheme){0}), RUNG_OK);
+  calibrate(model, p->data, 0);
+  rung_known_range ranges[8];
+  const int count = ranges_of(model, ranges);
+  REFUSED(rung_calibrate_known(model, &p->data->inputs, ranges, count - 1), RUNG_ERROR_ARGUMENT,
+          "calibrate: no range for 'relu.");
+  ck_assert_ptr_null(rung_model_quantization(model));
+  ck_assert_int_eq(rung_model_form(model), RUNG_FORM_FLOAT);
+  ranges[1].scale = 0;
+  REFUSED(rung_calibrate_known(model, &p->data->inputs, ranges, count), RUNG_ERROR_ARGUMENT, "scale 0");
+  ranges[1].scale = 1;
+  ranges[2].node = rung_graph_node(rung_model_graph(model), rung_graph_node_count(rung_model_graph(model)) - 1);
+  REFUSED(rung_calibrate_known(model, &p->data->inputs, ranges, count), RUNG_ERROR_ARGUMENT, "which is not quantized");
+  REFUSED(rung_calibrate_known(model, &(rung_tensor){.type = RUNG_I32}, ranges, count), RUNG_ERROR_ARGUMENT, "i32");
+  REFUSED(rung_calibrate_known(model, &(rung_tensor){.type = RUNG_U8}, ranges, count), RUNG_ERROR_ARGUMENT, "scale 0");
+  ck_assert_ptr_null(rung_model_quantization(model));
+  rung_model_free(model);
+  problem_free(p);
+}
+END_TEST
+
+/* Where reals were calibrated on, integers are read as the reals that they stand for. */
+START_TEST(a_model_calibrated_on_reals_takes_integers) {
+  problem *pixels = problem_new(RUNG_U8, 103, 1), *real = problem_new(RUNG_F32, 103, 1);
+  for (int i = 0; i < MOST; i++)
+    for (int k = 0; k < FEATURES; k++) real->x[i][k] = (float)real->pixels[i][k] * (1.0f / 255.0f);
+  rung_model *model = perceptron(1, 1);
+  ck_assert_int_eq(rung_quantize(model, &(rung_scheme){0}), RUNG_OK);
+  calibrate(model, real->data, 0);
+  ck_assert_double_eq(loss_of(model, pixels->data), loss_of(model, real->data));
+  rung_model_free(model);
+  problem_free(pixels);
+  problem_free(real);
+}
+END_TEST
+
 TEST_MAIN(CASE(calls_in_the_wrong_order_are_refused), CASE(forms_stand_side_by_side),
           CASES(forms_share_their_weights, 3), CASE(calibration_sees_the_first_examples),
-          CASE(calibration_changes_no_weight), CASE(a_failed_calibration_leaves_none),
-          CASES(a_model_calibrated_on_one_type_refuses_another, FORMS - 1),
+          CASE(calibration_changes_no_weight), CASES(known_ranges_calibrate_without_data, 2),
+          CASE(known_ranges_that_do_not_fit_are_refused), CASE(a_model_calibrated_on_reals_takes_integers),
+          CASE(a_failed_calibration_leaves_none), CASES(a_model_calibrated_on_one_type_refuses_another, FORMS - 1),
           CASES(a_model_calibrated_on_one_grid_refuses_another, FORMS - 1),
           CASE(a_scheme_out_of_range_is_refused_and_changes_nothing), CASES(training_observes_each_step, FORMS - 1),
           CASE(training_with_the_integers_mends_what_rounding_broke))

@@ -126,7 +126,44 @@ START_TEST(observing_allocates_nothing) {
 }
 END_TEST
 
+/* Parameters from elsewhere, and training that goes on from them. */
+START_TEST(known_parameters_are_taken) {
+  const rung_observer_options average = {.kind = RUNG_OBSERVER_MOVING_AVERAGE, .momentum = 0.25f},
+                              mse = {.kind = RUNG_OBSERVER_MSE};
+  rung_quantizer *ranged = rung_quantizer_new("relu1", &u8, &average);
+  rung_quantizer *searched = rung_quantizer_new("relu2", &u4, &mse);
+  ck_assert_int_eq(rung_quantizer_observe(ranged, (float[]){-100, 100}, 2), RUNG_OK);
+  ck_assert_int_eq(rung_quantizer_set(ranged, 0.5f, 55), RUNG_OK);
+  ck_assert(ranged->scale == 0.5f && ranged->zero_point == 55 && ranged->state == RUNG_QUANTIZER_CALIBRATE);
+  ranged->state = RUNG_QUANTIZER_TRAIN;
+  ck_assert_int_eq(rung_quantizer_observe_range(ranged, -27.5f, 180), RUNG_OK); /* -27.5 .. 100 a quarter of the way */
+  check_follows(ranged, -27.5f, 120);
+  ck_assert_int_eq(rung_quantizer_set(ranged, 1, 0), RUNG_OK);
+  ck_assert(ranged->state == RUNG_QUANTIZER_TRAIN && ranged->scale == 1);
+  ck_assert_int_eq(rung_quantizer_set(searched, 2, 15), RUNG_OK);
+  ck_assert(searched->scale == 2 && searched->zero_point == 15 && searched->state == RUNG_QUANTIZER_CALIBRATE);
+  rung_quantizer_free(ranged);
+  rung_quantizer_free(searched);
+}
+END_TEST
+
+START_TEST(impossible_parameters_are_refused) {
+  rung_quantizer *affine = rung_quantizer_new("a", &u8, NULL);
+  rung_quantizer *symmetric = rung_quantizer_new("s", &(rung_format){4, true, true}, NULL);
+  static const float scales[] = {0, -1, NAN, INFINITY, 0x1p-140f};
+  for (int i = 0; i < 5; i++) ck_assert_int_eq(rung_quantizer_set(affine, scales[i], 0), RUNG_ERROR_ARGUMENT);
+  ck_assert_int_eq(rung_quantizer_set(affine, 1, 256), RUNG_ERROR_ARGUMENT);
+  ck_assert_str_eq(rung_error(), "a: zero point 256, expected 0..255");
+  ck_assert_int_eq(rung_quantizer_set(affine, 1, -1), RUNG_ERROR_ARGUMENT);
+  ck_assert_int_eq(rung_quantizer_set(symmetric, 1, 1), RUNG_ERROR_ARGUMENT);
+  ck_assert_str_eq(rung_error(), "s: zero point 1, expected 0..0");
+  ck_assert(affine->state == RUNG_QUANTIZER_OFF && symmetric->state == RUNG_QUANTIZER_OFF);
+  rung_quantizer_free(affine);
+  rung_quantizer_free(symmetric);
+}
+END_TEST
+
 TEST_MAIN(CASE(off_calibrate_train_frozen), CASE(zeros_leave_a_usable_scale),
           CASE(the_default_observer_depends_on_the_width), CASE(in_training_a_histogram_is_searched_every_2nd_batch),
           CASE(what_cannot_be_observed_is_refused_by_name), CASE(impossible_quantizers_are_refused),
-          CASE(observing_allocates_nothing))
+          CASE(known_parameters_are_taken), CASE(impossible_parameters_are_refused), CASE(observing_allocates_nothing))

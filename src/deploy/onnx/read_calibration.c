@@ -299,6 +299,20 @@ static rung_status calibrate(import *in, const rung_scheme *scheme) {
   return status == RUNG_OK ? RUNG_OK : rung_fail(status, "%s: %s", in->path, rung_error());
 }
 
+/* Folding one (src/quant/fold.h) would change the weights that the file has integers for. */
+static rung_status refuse_batch_norms(const import *in) {
+  rung_graph *graph = rung_model_graph(in->model);
+  for (int i = 0; i < rung_graph_node_count(graph); i++) {
+    const rung_node *node = rung_graph_node(graph, i);
+    if (node->op == &rung_op_batch_norm)
+      return rung_fail(RUNG_ERROR_UNSUPPORTED,
+                       "%s: BatchNormalization with '%.120s' in a quantized file, expected it folded into the layer "
+                       "before",
+                       in->path, node->input[1]->name);
+  }
+  return RUNG_OK;
+}
+
 rung_status import_calibrate(import *in) {
   if (!in->weights && !in->ranges) return RUNG_OK;
   if (!in->weights || !in->ranges || in->float_layers > 0)
@@ -306,7 +320,7 @@ rung_status import_calibrate(import *in) {
                      "%s: only some of its weights and activations are quantized, expected all of them or none",
                      in->path);
   rung_scheme scheme = {0};
-  rung_status status = RUNG_OK;
+  rung_status status = refuse_batch_norms(in);
   for (const import_weight *weight = in->weights; weight && status == RUNG_OK; weight = weight->next)
     status = check_symmetric(in, weight);
   if (status == RUNG_OK) status = find_bits(in, &scheme.weight_bits);

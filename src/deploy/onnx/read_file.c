@@ -69,15 +69,22 @@ static bool is_shallow(const ProtobufCMessageDescriptor *type, span wire, int de
 /* ---- How much -----------------------------------------------------------------------------------------------------
  */
 
-static void *allocate(void *left, size_t bytes) {
-  size_t *budget = left;
-  if (bytes > *budget) return NULL;
-  *budget -= bytes;
-  return malloc(bytes);
+typedef struct budget {
+  size_t left;    /* bytes */
+  bool no_memory; /* what was in the budget could not be had */
+} budget;
+
+static void *allocate(void *of, size_t bytes) {
+  budget *asked = of;
+  if (bytes > asked->left) return NULL;
+  asked->left -= bytes;
+  void *memory = malloc(bytes);
+  asked->no_memory |= !memory;
+  return memory;
 }
 
-static void release(void *left, void *memory) {
-  (void)left; /* what was given back is not given out again: repeated copies count */
+static void release(void *of, void *memory) {
+  (void)of; /* what was given back is not given out again: repeated copies count */
   free(memory);
 }
 
@@ -86,18 +93,19 @@ static Onnx__ModelProto *unpack(const char *path, const uint8_t *bytes, size_t s
     rung_fail(RUNG_ERROR_FORMAT, "%s: no ONNX file: damaged, or nested more than %d messages deep", path, MOST_DEPTH);
     return NULL;
   }
-  size_t budget = IMPORT_MEMORY_BASE + IMPORT_MEMORY_TIMES * size;
-  ProtobufCAllocator allocator = {.alloc = allocate, .free = release, .allocator_data = &budget};
+  budget memory = {.left = IMPORT_MEMORY_BASE + IMPORT_MEMORY_TIMES * size};
+  ProtobufCAllocator allocator = {.alloc = allocate, .free = release, .allocator_data = &memory};
   Onnx__ModelProto *message = onnx__model_proto__unpack(&allocator, size, bytes);
-  if (!message)
+  if (!message && memory.no_memory)
+    rung_fail(RUNG_ERROR_MEMORY, "%s: no memory for its messages", path);
+  else if (!message)
     rung_fail(RUNG_ERROR_FORMAT, "%s: no ONNX file: damaged, or made of more small messages than its size allows",
               path);
   return message;
 }
 
 void import_message_free(Onnx__ModelProto *message) {
-  size_t budget = 0;
-  ProtobufCAllocator allocator = {.alloc = allocate, .free = release, .allocator_data = &budget};
+  ProtobufCAllocator allocator = {.alloc = allocate, .free = release};
   onnx__model_proto__free_unpacked(message, message ? &allocator : NULL);
 }
 

@@ -41,7 +41,7 @@ const char *file_line(const char *path, bool last, char *line, size_t size);
 
 /* ---- A folder that is gone afterwards --------------------------------------------------------------------------- */
 
-/* Makes one in $TMPDIR, else /tmp; *path is NULL on failure. `path` lies in the arena. */
+/* Makes one in $TMPDIR, else where the system has such; *path is NULL on failure. It lies in the arena. */
 rung_status folder_make(rung_arena *arena, const char **path);
 /* "FOLDER/name", in the arena; NULL: no memory. */
 char *folder_file(rung_arena *arena, const char *folder, const char *name);

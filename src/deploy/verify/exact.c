@@ -39,10 +39,10 @@ exact_value exact_output(const rung_integer_layer *layer, const int32_t *x, int6
     double unit = ldexp(layer->multiplier[at], -value.shift);
     numerator += accumulator * layer->multiplier[at];
     value.magnitude += made.magnitude * unit;
+    if (layer->groups == 1) value.unit = unit;
     if (layer->group) continue;
     value.accumulator = accumulator;
     value.multiplier = layer->multiplier[at];
-    value.unit = unit;
   }
   value.floor = numerator >> value.shift;
   value.fraction = ldexp((double)(numerator & (((int64_t)1 << value.shift) - 1)), -value.shift);

@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Its arguments: the file, the input's scale, zero point and type, the outputs. One thread; all optimizations, as
- * ONNX Runtime is used. */
+/* Its arguments: the file, the input's scale, zero point and type, the outputs. What ONNX Runtime leaves in a temporary
+ * folder it leaves beside the file. All optimizations, as it is used; but on x86-64 without VNNI its products of u8 and
+ * i8 saturate at 16 bits unless it is told to be precise, and then compute something else. */
 static const char script[] =
-    "import sys\n"
+    "import os, sys\n"
+    "os.environ['TMPDIR'] = os.path.dirname(sys.argv[1])\n"
     "try:\n"
     "    import numpy, onnxruntime\n"
     "except ImportError as error:\n"
@@ -18,6 +20,7 @@ static const char script[] =
     "options = onnxruntime.SessionOptions()\n"
     "options.intra_op_num_threads = 1\n"
     "options.log_severity_level = 4\n"
+    "options.add_session_config_entry('session.x64quantprecision', '1')\n"
     "session = onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])\n"
     "entry = session.get_inputs()[0]\n"
     "example = entry.shape[1:]\n"

@@ -15,7 +15,7 @@ static char *write_report(report_writer *writer, const rung_verification *verifi
   FILE *to = open_memstream(&text, &size);
   if (to) writer(to, verification);
   bool whole = to && !ferror(to);
-  if (to && fclose(to) != 0) whole = false;
+  if (to && (fclose(to) != 0 || !text)) whole = false; /* glibc's fclose may find no memory and return 0 */
   if (whole) copy = rung_allocate(size + 1);
   if (!whole) rung_fail(RUNG_ERROR_MEMORY, "verify: no memory for the report");
   if (copy) memcpy(copy, text, size);

@@ -118,7 +118,7 @@ typedef struct exact_value {
   int64_t floor; /* before rounding, without zero point: floor + fraction */
   double fraction;
   double magnitude; /* sum of the products' magnitudes, in output steps */
-  double unit;      /* an accumulator's step, in output steps */
+  double unit;      /* an accumulator's step, in output steps; 0 with several groups */
   int32_t expected; /* after rounding and clamping, zero point included */
 } exact_value;
 

@@ -139,7 +139,7 @@ char *rung_model_text(const rung_model *model) {
   size_t size = 0;
   chain_walk walk = {.graph = rung_model_graph(model), .out = open_memstream(&text, &size)};
   rung_status status = walk.out != NULL ? print_graph(&walk) : RUNG_ERROR_MEMORY;
-  if (walk.out != NULL && fclose(walk.out) != 0) status = RUNG_ERROR_MEMORY;
+  if (walk.out != NULL && (fclose(walk.out) != 0 || text == NULL)) status = RUNG_ERROR_MEMORY; /* glibc's may say 0 */
   if (status == RUNG_ERROR_MEMORY) rung_fail(status, "model text: no memory");
   if (status == RUNG_OK) copy = rung_allocate(size + 1);
   if (copy != NULL) memcpy(copy, text, size);
