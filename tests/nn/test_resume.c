@@ -7,6 +7,13 @@
 
 enum { EXAMPLES = 103, STEPS = 7, EPOCHS = 3, ALL_STEPS = EPOCHS * STEPS };
 
+/* Stands before libc's: what a killed process has written is there without it, and the tests write thousands of files.
+ */
+int fsync(int descriptor) {
+  (void)descriptor;
+  return 0;
+}
+
 static problem *train_set, *held_out;
 
 static void open_problems(void) {

@@ -104,7 +104,8 @@ static rung_status read_contents(const checkpoint_in *in, const rung_model *mode
   if (status == RUNG_OK) status = check_parameters(in, model);
   if (status == RUNG_OK && fields->has_scheme) {
     status = checkpoint_get_fields(in, "scheme", scheme_table, &contents->scheme);
-    if (status == RUNG_OK) status = rung_scheme_check(&contents->scheme);
+    if (status == RUNG_OK && rung_scheme_check(&contents->scheme) != RUNG_OK)
+      status = rung_fail(RUNG_ERROR_FORMAT, "%s: %s", in->path, rung_error());
   }
   if (status == RUNG_OK && fields->calibrated) {
     status = checkpoint_get_fields(in, "inputs", input_table, &contents->inputs);
