@@ -36,6 +36,7 @@ static bool see(void *context, const rung_progress *progress) {
 }
 
 static rung_fit_options options_of(const recipe *r, watch *at) {
+  open_problems();
   rung_fit_options options = r->fit;
   options.epochs = EPOCHS;
   options.rate = 1e-2f;
