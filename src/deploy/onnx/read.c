@@ -1,4 +1,4 @@
-/* Reading an ONNX file: its message, the graph walked in order, a loss at its end, and its ranges if it is quantized. */
+/* Reading an ONNX file: its message, the graph walked in order, a loss at its end, its ranges if it is quantized. */
 #include "import.h"
 #include "import_list.h"
 
