@@ -24,7 +24,7 @@ static const char usage[] = "usage: mnist_mlp [options]\n"
                             "  --validation N    training pictures held out and evaluated after each epoch  (0)\n"
                             "  --seed N          of weights and order                                       (1)\n"
                             "  --threads N       0: one a processor                                         (0)\n"
-                            "  --save FILE       the FP32 weights after QAT, as safetensors\n"
+                            "  --save FILE       the model after QAT, a checkpoint (safetensors)\n"
                             "  --json FILE       the results\n";
 
 static void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));

@@ -77,6 +77,8 @@ RUNG_API const rung_tensor *rung_safetensors_expect(const rung_safetensors *file
                                                     const rung_shape *shape);
 /* NULL if the file does not say. */
 RUNG_API const char *rung_safetensors_metadata(const rung_safetensors *file, const char *key);
+RUNG_API int rung_safetensors_metadata_count(const rung_safetensors *file);
+RUNG_API rung_metadata rung_safetensors_metadata_at(const rung_safetensors *file, int index); /* in order of the keys */
 
 /* ---- Any file --------------------------------------------------------------------------------------------------- */
 

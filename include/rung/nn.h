@@ -224,6 +224,8 @@ typedef enum rung_form {
 
 /* Sets the scheme. A model already quantized is quantized anew, from its present parameters, uncalibrated. */
 RUNG_API rung_status rung_quantize(rung_model *model, const rung_scheme *scheme);
+/* The scheme in force, borrowed until the next rung_quantize; NULL if there is none. */
+RUNG_API const rung_scheme *rung_model_scheme(const rung_model *model);
 /* Observes `examples` (0 or more than there are: all) of the dataset, from its first on, through the float network, and
  * leaves the model in integer form. Post-training quantization ends here. A batch norm behind a linear layer is folded
  * into that layer's parameters, for good (src/quant/fold.h): the float network computes what it did, with other

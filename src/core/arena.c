@@ -22,7 +22,9 @@
 #define RED_ZONE                                   ((size_t)0)
 #endif
 
-#define FIRST_CHUNK   ((size_t)1 << 20)
+#ifndef FIRST_CHUNK
+#define FIRST_CHUNK ((size_t)1 << 20) /* the fuzzers, who read many small files, take less */
+#endif
 #define LARGEST_CHUNK ((size_t)32 << 20)
 
 typedef struct chunk {

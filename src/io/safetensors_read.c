@@ -171,3 +171,11 @@ const char *rung_safetensors_metadata(const rung_safetensors *self, const char *
     if (strcmp(self->header.metadata[i].key, key) == 0) return self->header.metadata[i].value;
   return NULL;
 }
+
+int rung_safetensors_metadata_count(const rung_safetensors *self) {
+  return self->header.metadata_count;
+}
+
+rung_metadata rung_safetensors_metadata_at(const rung_safetensors *self, int index) {
+  return index >= 0 && index < self->header.metadata_count ? self->header.metadata[index] : (rung_metadata){0};
+}

@@ -15,6 +15,10 @@ rung_status rung_quantize(rung_model *model, const rung_scheme *scheme) {
   return RUNG_OK;
 }
 
+const rung_scheme *rung_model_scheme(const rung_model *model) {
+  return model && model->has_scheme ? &model->scheme : NULL;
+}
+
 static rung_status observe_dataset(rung_model *model, rung_graph *graph, int64_t examples) {
   int64_t batch = rung_graph_batch(graph);
   for (int64_t first = 0; first < examples; first += batch) {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A program outside of the repository that uses an installed Rung.
 # usage: consumer.sh FOLDER install CMAKE BUILD_TREE   Rung into FOLDER/prefix
+#        consumer.sh FOLDER the_command                what was installed of the command is there and works
 #        consumer.sh FOLDER find_package CMAKE C|CXX   the program by CMake, in a project of that one language
 #        consumer.sh FOLDER pkg_config shared|static   the program by pkg-config
 # Compilers and flags: CC, CXX, CFLAGS, CXXFLAGS.
@@ -22,6 +23,12 @@ install() {
   rm -rf prefix elsewhere
   "$1" --install "$2" --prefix "$PWD/elsewhere"
   mv elsewhere prefix # nothing may remember where it was
+}
+
+the_command() {
+  prefix/bin/rung version
+  [[ -f prefix/share/man/man1/rung-train.1 ]]
+  bash -n prefix/share/bash-completion/completions/rung
 }
 
 find_package() {

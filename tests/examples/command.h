@@ -1,4 +1,5 @@
-/* Runs mnist_mlp in an empty folder, and keeps what it printed and what it left there. */
+/* Runs a command, COMMAND_PROGRAM, in a folder, and keeps what it printed and what it left there. Its messages begin
+ * with COMMAND_NAME. */
 #ifndef TESTS_EXAMPLES_COMMAND_H
 #define TESTS_EXAMPLES_COMMAND_H
 
@@ -40,22 +41,21 @@ static inline void command_list(const char *folder, char names[1024]) {
 static inline void command_become(const char *folder, const char *out, const char *error, char **arguments) {
   if (chdir(folder) != 0 || !freopen(out, "w", stdout) || !freopen(error, "w", stderr)) _exit(99);
   setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* a command that fails exits as it stands */
-  execv(MNIST_MLP, arguments);
+  execv(COMMAND_PROGRAM, arguments);
   _exit(99);
 }
 
 /* Arguments: strings, up to a NULL. `folder` is below the scratch folder; `error`, if not NULL, takes standard error.
  */
-static inline run *command_run(const char *folder, const char *error, const char *const *arguments) {
+static inline run *command_continue(const char *folder, const char *error, const char *const *arguments) {
   static run result;
   static char out_path[1024], error_path[1024], folder_path[1024];
   char inside[256];
-  scratch_remove_tree(scratch_path(folder));
   snprintf(inside, sizeof inside, "%s/", folder);
   snprintf(folder_path, sizeof folder_path, "%s", scratch_path(inside));
   snprintf(out_path, sizeof out_path, "%s", scratch_path("stdout"));
   snprintf(error_path, sizeof error_path, "%s", error ? error : scratch_path("stderr"));
-  char *all[MOST_ARGUMENTS + 2] = {(char[]){"mnist_mlp"}};
+  char *all[MOST_ARGUMENTS + 2] = {(char[]){COMMAND_NAME}};
   for (int i = 0; arguments[i]; i++) {
     ck_assert_int_lt(i, MOST_ARGUMENTS);
     all[i + 1] = (char *)(uintptr_t)arguments[i];
@@ -72,10 +72,17 @@ static inline run *command_run(const char *folder, const char *error, const char
   return &result;
 }
 
+/* The same in an empty folder. */
+static inline run *command_run(const char *folder, const char *error, const char *const *arguments) {
+  scratch_remove_tree(scratch_path(folder));
+  return command_continue(folder, error, arguments);
+}
+
 /* Exit status 2, one line on standard error that says `part`, and nothing in the folder but what was there. */
 static inline void command_refused(const run *r, const char *part, const char *left) {
   ck_assert_msg(r->status == 2, "exit status %d, '%s'", r->status, r->error);
-  ck_assert_msg(strncmp(r->error, "mnist_mlp: ", 11) == 0, "'%s'", r->error);
+  size_t name = strlen(COMMAND_NAME);
+  ck_assert_msg(strncmp(r->error, COMMAND_NAME, name) == 0 && strchr(": ", r->error[name]), "'%s'", r->error);
   ck_assert_msg(strchr(r->error, '\n') == r->error + strlen(r->error) - 1, "not one line: '%s'", r->error);
   ck_assert_msg(strstr(r->error, part) != NULL, "'%s' lacks '%s'", r->error, part);
   ck_assert_str_eq(r->left, left);

@@ -1,5 +1,7 @@
 /* The command mnist_mlp from outside: what it prints and writes, and that bad input gets one line and exit status 2. */
-#define _GNU_SOURCE /* of posix_openpt */
+#define _GNU_SOURCE     /* of posix_openpt */
+#define COMMAND_PROGRAM MNIST_MLP
+#define COMMAND_NAME    "mnist_mlp"
 #include "command.h"
 
 #define SAMPLE TEST_DATA "/data/mnist-sample"

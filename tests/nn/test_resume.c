@@ -7,6 +7,13 @@
 
 enum { EXAMPLES = 103, STEPS = 7, EPOCHS = 3, ALL_STEPS = EPOCHS * STEPS };
 
+/* Stands before libc's: what a killed process has written is there without it, and the tests write thousands of files.
+ */
+int fsync(int descriptor) {
+  (void)descriptor;
+  return 0;
+}
+
 static problem *train_set, *held_out;
 
 static void open_problems(void) {
@@ -29,6 +36,7 @@ static bool see(void *context, const rung_progress *progress) {
 }
 
 static rung_fit_options options_of(const recipe *r, watch *at) {
+  open_problems();
   rung_fit_options options = r->fit;
   options.epochs = EPOCHS;
   options.rate = 1e-2f;

@@ -101,6 +101,40 @@ START_TEST(emitting) {
 }
 END_TEST
 
+static rung_status save(void *state, uint64_t *result) {
+  (void)result;
+  return rung_program_save(((network *)state)->program, scratch_path(SCENARIO_FILE));
+}
+
+static char program_path[1024];
+
+static void *prepare_saved(int variant, int threads) {
+  network *net = prepare_program(variant, threads);
+  snprintf(program_path, sizeof program_path, "%s", scratch_path("t.program"));
+  ENSURE(rung_program_save(net->program, program_path) == RUNG_OK);
+  return net;
+}
+
+static rung_status load(void *state, uint64_t *result) {
+  rung_program *program = rung_program_load(program_path);
+  if (program == NULL) return rung_error_status();
+  rung_status status = run_program(state, program, result);
+  rung_program_free(program);
+  return status;
+}
+
+START_TEST(saving) {
+  network *net = prepare_program(0, 1);
+  bool unsupported = rung_program_save(net->program, scratch_path("t.program")) == RUNG_ERROR_UNSUPPORTED;
+  network_finish(net);
+  if (unsupported) test_skip("no cJSON");
+  for (int variant = 0; variant < 2; variant++) {
+    fail_each_allocation(&(scenario){"program_save", prepare_program, save, network_finish}, variant, 1);
+    fail_each_allocation(&(scenario){"program_load and run", prepare_saved, load, network_finish}, variant, 1);
+  }
+}
+END_TEST
+
 static rung_status export_program(void *state, uint64_t *result) {
   (void)result;
   return rung_program_export_onnx(((network *)state)->program, scratch_path(SCENARIO_FILE), NULL);
@@ -154,5 +188,5 @@ START_TEST(importing_onnx) {
 }
 END_TEST
 
-TEST_MAIN(CASES(freezing, 2), CASES(comparing, 2), CASES(verifying, 2), CASE(emitting), CASE(exporting_onnx),
-          CASES(importing_onnx, 2))
+TEST_MAIN(CASES(freezing, 2), CASES(comparing, 2), CASES(verifying, 2), CASE(emitting), CASE(saving),
+          CASE(exporting_onnx), CASES(importing_onnx, 2))

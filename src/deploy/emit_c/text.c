@@ -1,3 +1,4 @@
+/* A growing text: what every emitted file is made in. */
 #include "text.h"
 
 #include <stdarg.h>

@@ -143,7 +143,8 @@ static void finish_far(const rung_qgemm *gemm, const weight_panel *panel, tile_p
     uint32_t bits = 0;
     for (int j = 0; j < panel->vectors; j++) {
       vi positive, inside;
-      wide x = numerator(panel, acc + i * panel_columns, sums ? sums + i * tile_vectors : NULL, j, &positive);
+      const int32_t *own = sums ? NULL : acc + i * panel_columns;
+      wide x = numerator(panel, own, sums ? sums + i * tile_vectors : NULL, j, &positive);
       r[j] = requantize_far(x, &shift[j], range, &inside) + (int32_t)z;
       if (gemm->mask_positive) inside &= positive;
       bits |= vi_bits(inside) << j * VW;

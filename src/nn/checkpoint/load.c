@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LARGEST_BATCH = 1 << 16 }; /* that a file may ask for */
+enum { LARGEST_BATCH = 1 << 16 }; /* that a file may ask for; the caller may ask for any */
 
 /* ---- Getting ---------------------------------------------------------------------------------------------------- */
 
@@ -104,7 +104,8 @@ static rung_status read_contents(const checkpoint_in *in, const rung_model *mode
   if (status == RUNG_OK) status = check_parameters(in, model);
   if (status == RUNG_OK && fields->has_scheme) {
     status = checkpoint_get_fields(in, "scheme", scheme_table, &contents->scheme);
-    if (status == RUNG_OK) status = rung_scheme_check(&contents->scheme);
+    if (status == RUNG_OK && rung_scheme_check(&contents->scheme) != RUNG_OK)
+      status = rung_fail(RUNG_ERROR_FORMAT, "%s: %s", in->path, rung_error());
   }
   if (status == RUNG_OK && fields->calibrated) {
     status = checkpoint_get_fields(in, "inputs", input_table, &contents->inputs);
@@ -223,11 +224,12 @@ static rung_model *model_of(const checkpoint_in *in, const rung_model_options *o
     return NULL;
   }
   if (checkpoint_get_fields(in, "", model_table, &fields) != RUNG_OK) return NULL;
-  if (fields.batch < 1 || fields.batch > LARGEST_BATCH) {
-    rung_fail(RUNG_ERROR_FORMAT, "%s: batch %lld, expected 1..%d", in->path, (long long)fields.batch, LARGEST_BATCH);
+  rung_model_options with = options != NULL ? *options : (rung_model_options){0};
+  if (with.batch == 0 && (fields.batch < 1 || fields.batch > LARGEST_BATCH)) {
+    rung_fail(RUNG_ERROR_FORMAT, "%s: batch %lld, expected 1..%d, or more if the caller says so", in->path,
+              (long long)fields.batch, LARGEST_BATCH);
     return NULL;
   }
-  rung_model_options with = options != NULL ? *options : (rung_model_options){0};
   if (with.batch == 0) with.batch = fields.batch;
   with.seed = fields.seed;
   rung_model *model = text_model(text, &with, in->file);

@@ -88,28 +88,32 @@ static void put_model(checkpoint_out *out, const rung_model *model) {
   checkpoint_put_text(out, "rung", CHECKPOINT_VERSION);
   char *text = rung_model_text(model); /* NULL for what is no chain: such a file goes into a model that is recorded */
   if (text != NULL) checkpoint_put_text(out, "model", text);
+  if (text == NULL && rung_error_status() == RUNG_ERROR_MEMORY) out->status = RUNG_ERROR_MEMORY;
   rung_release(text);
   checkpoint_put_fields(out, "", model_table, &fields);
   if (model->has_scheme) checkpoint_put_fields(out, "scheme", scheme_table, &model->scheme);
   if (model->quantization != NULL) checkpoint_put_fields(out, "inputs", input_table, &model->inputs);
 }
 
+static bool holds(const checkpoint_out *out, const char *name) {
+  for (int i = 0; i < out->tensor_count; i++)
+    if (strcmp(out->tensors[i].name, name) == 0) return true;
+  return false;
+}
+
 /* The integers of every quantized layer, under its weight's name; once, should two layers share it. */
 static void put_integers(checkpoint_out *out, const rung_quantization *quantization) {
   rung_graph *graph = rung_quantization_graph(quantization, RUNG_ARITHMETIC_INTEGER);
-  const int first = out->tensor_count;
   rung_integer_layer layer;
   const rung_node *node;
-  for (int i = 0; (node = rung_graph_node(graph, i)) != NULL && out->status == RUNG_OK; i++) {
+  for (int i = 0; (node = rung_graph_node(graph, i)) != NULL; i++) {
     if (rung_node_is_parameter(node) || rung_node_is_input(node) || node->input[1] == NULL ||
         rung_integer_layer_view(node, &layer) != RUNG_OK)
       continue;
-    const char *name = node->input[1]->name;
-    bool seen = false;
-    for (int k = first; k < out->tensor_count; k++) seen |= out->tensors[k].tensor.data == layer.weight;
-    if (seen) continue;
-    checkpoint_put(out, "rung.integer", name, RUNG_I8, RUNG_SHAPE(layer.out, layer.in), layer.weight);
-    checkpoint_put(out, "rung.scale", name, RUNG_F32, RUNG_SHAPE(layer.out, layer.groups), layer.weight_scale);
+    const char *weight = node->input[1]->name, *name = join(out, "rung.integer", weight);
+    if (name == NULL || holds(out, name)) continue;
+    checkpoint_put(out, name, "", RUNG_I8, RUNG_SHAPE(layer.out, layer.in), layer.weight);
+    checkpoint_put(out, "rung.scale", weight, RUNG_F32, RUNG_SHAPE(layer.out, layer.groups), layer.weight_scale);
   }
 }
 

@@ -1,6 +1,7 @@
 /* The layers and losses of a network as text: how each is recorded, and how it is told from a recorded node. */
 #include "text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- Layers ----------------------------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include "../model.h"
 #include "../number.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { MOST_WORDS = 12, LONGEST_PIECE = 255 };

@@ -4,8 +4,6 @@
 
 #include "text_list.h"
 
-#include <stdio.h>
-
 typedef enum text_argument { TEXT_NOTHING, TEXT_COUNT, TEXT_FRACTION, TEXT_SHAPE } text_argument;
 
 /* What stands behind a layer's word. */

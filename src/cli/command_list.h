@@ -1,0 +1,13 @@
+/* Every command, in the order in which `rung help` shows them. */
+ROW(train)
+ROW(quantize)
+ROW(freeze)
+ROW(run)
+ROW(verify)
+ROW(export)
+ROW(import)
+ROW(inspect)
+ROW(help)
+ROW(version)
+ROW(completion)
+ROW(man)

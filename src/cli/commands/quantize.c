@@ -1,0 +1,71 @@
+/* rung quantize */
+#include "data.h"
+#include "files.h"
+#include "network.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+/* What the integers take on a device; a network that cannot be frozen can be trained on all the same. */
+static void tell_size(session *asked, rung_model *model) {
+  rung_program *program = rung_freeze(model);
+  if (!program) {
+    report_say(&asked->report, "no integer program: %s\n", rung_error());
+    json_text(asked->report.object, "not_frozen", rung_error());
+    return;
+  }
+  int64_t integers = rung_program_describe(program).weight_bytes;
+  int64_t floats = network_parameters(model) * (int64_t)sizeof(float);
+  report_say(&asked->report, "%" PRId64 " bytes of parameters instead of %" PRId64 "\n", integers, floats);
+  json_whole(asked->report.object, "bytes", integers);
+  json_whole(asked->report.object, "float_bytes", floats);
+  rung_program_free(program);
+}
+
+static ending quantize(session *asked, data_sets *data, rung_model **model) {
+  rung_scheme scheme;
+  double percent = NAN, before;
+  const char *out = TEXT_OF(asked, OUT);
+  if (network_scheme(asked, &scheme) != RUNG_OK || data_load(asked, data) != RUNG_OK) return ENDS_BADLY;
+  *model = file_open_model(asked, asked->positional[0]);
+  if (!*model || rung_model_use(*model, RUNG_FORM_FLOAT) != RUNG_OK) return ENDS_BADLY;
+  rung_status status = rung_quantize(*model, &scheme);
+  if (status == RUNG_OK && data->test) status = network_test(asked, *model, data->test, "float_test", &before);
+  if (status == RUNG_OK) status = rung_calibrate(*model, data->train, WHOLE_OF(asked, CALIBRATE));
+  if (status == RUNG_OK) status = rung_model_save(*model, out);
+  if (status == RUNG_OK && data->test) status = network_test(asked, *model, data->test, "test", &percent);
+  if (status != RUNG_OK) return ENDS_BADLY;
+  tell_size(asked, *model);
+  network_tell(asked, *model);
+  json_text(asked->report.object, "out", out);
+  report_say(&asked->report, "wrote %s\n", out);
+  return network_judge(asked, percent);
+}
+
+static ending run(session *asked) {
+  data_sets data = {0};
+  rung_model *model = NULL;
+  ending end = quantize(asked, &data, &model);
+  rung_model_free(model);
+  data_free(&data);
+  return end;
+}
+
+const command quantize_command = {
+    .name = "quantize",
+    .summary = "quantizes a trained model (post-training quantization)",
+    .about = "Takes the ranges of the activations from some training examples and makes the weights integers. What is "
+             "written computes with integers; rung train --from trains it on, with them, to win back what low bits "
+             "have cost. A model that is quantized already is quantized anew.",
+    .positionals = {{.name = "MODEL", .kind = KIND_INPUT, .help = "a model that rung train or rung import wrote"}},
+    .required = HAS(DATA) | HAS(OUT),
+    .taken = TEST_OPTIONS | HAS(VALIDATION) | HAS(CALIBRATE) | HAS(BITS) | HAS(GRANULARITY) | HAS(GROUP) |
+             HAS(OBSERVER) | HAS(PERCENTILE) | HAS(RANGES) | HAS(SIGNED) | HAS(SYMMETRIC) | HAS(BACKWARD) |
+             HAS(REQUIRE_ACCURACY) | WORK_OPTIONS,
+    .examples = {{"quantize digits.safetensors --data mnist --bits w8a8 -o digits-w8a8.safetensors", NULL},
+                 {"quantize digits.safetensors --data mnist --bits w4a4 -o digits-w4a4.safetensors",
+                  "half the size; to be trained on"},
+                 {"quantize digits.safetensors --data mnist --bits w4a8 --granularity group --group 32 "
+                  "-o digits-w4a8.safetensors",
+                  "a scale for every 32 weights"}},
+    .run = run};

@@ -1,0 +1,129 @@
+/* Every option: ROW(ID, GROUP, "name", letter, kind and default, help). Help shows them in this order. */
+
+/* clang-format off */
+ROW(DATA, DATA, "data", 'd', TEXT("DATA", NULL),
+    "mnist, fashion-mnist, a folder with the four IDX files, a FILE.csv, or INPUTS.npy with --targets")
+ROW(TARGETS, DATA, "targets", 0, TEXT("WHERE", NULL),
+    "NPY: the file with the labels or targets. CSV with --task regression: the target columns, such as last, \"last 3\", or names with commas between; by default last")
+ROW(LABEL, DATA, "label", 0, TEXT("COLUMN", "last"),
+    "CSV: the column of the class: first, last, or a name of the header")
+ROW(TASK, DATA, "task", 0, CHOICE("TASK", "classification", task_name),
+    "CSV: what the targets are; an NPY file tells by its type")
+ROW(PIXELS, DATA, "pixels", 0, FLAG,
+    "CSV: the inputs are whole numbers 0..255, kept as bytes, each standing for its 255th part")
+ROW(TEST, DATA, "test", 't', TEXT("DATA", NULL),
+    "what to test on; by default the test part of mnist, fashion-mnist or the IDX folder, of others nothing")
+ROW(TEST_TARGETS, DATA, "test-targets", 0, INPUT("FILE.npy", NULL),
+    "the labels or targets of --test, if that is an NPY file")
+ROW(VALIDATION, DATA, "validation", 0, TEXT("N", "0"),
+    "training examples held out from the end and tested on after each epoch: a number, or a share such as 0.1")
+ROW(EXAMPLES, DATA, "examples", 'n', WHOLE("N", NULL, 1, INT64_MAX),
+    "only the first N examples")
+ROW(CALIBRATE, DATA, "calibrate", 0, WHOLE("N", "1000", 1, INT64_MAX),
+    "training examples from which the ranges of the activations are taken")
+
+ROW(MODEL, MODEL, "model", 'm', TEXT("TEXT", NULL),
+    "the layers, the last one with as many outputs as classes or targets: \"linear 256, relu, linear 10\"")
+ROW(FROM, MODEL, "from", 0, INPUT("FILE", NULL),
+    "go on from a model that rung wrote, quantized or not")
+ROW(WEIGHTS, MODEL, "weights", 'w', INPUT("FILE", NULL),
+    "begin with these weights: safetensors with the names and shapes of PyTorch (fc1.weight [out, in], ...)")
+ROW(INPUT, MODEL, "input", 0, TEXT("SHAPE", NULL),
+    "the shape of one example: 28x28, 784")
+ROW(LOSS, MODEL, "loss", 0, CHOICE("LOSS", NULL, loss_name),
+    "what is made small; by default cross-entropy, of a regression squared-error")
+
+ROW(EPOCHS, TRAINING, "epochs", 'e', WHOLE("N", "10", 1, 100000),
+    "passes over the training examples")
+ROW(BATCH, TRAINING, "batch", 'b', WHOLE("N", NULL, 1, 65536),
+    "examples a step; by default 64, or as many as the model was trained with")
+ROW(RATE, TRAINING, "rate", 'r', NUMBER("R", NULL, 1e-9, 10),
+    "learning rate; by default 1e-3, of a quantized model 2e-4 at 8 bits and 1e-3 below")
+ROW(SCHEDULE, TRAINING, "schedule", 0, CHOICE("NAME", "cosine", schedule_name),
+    "how the rate goes on: down to 0 along a cosine, constant, or divided in steps")
+ROW(WARM_UP, TRAINING, "warm-up", 0, WHOLE("N", "0", 0, INT32_MAX),
+    "steps over which the rate first rises")
+ROW(PERIOD, TRAINING, "period", 0, WHOLE("N", NULL, 1, INT32_MAX),
+    "--schedule step: steps between two drops of the rate; by default a third of all")
+ROW(FACTOR, TRAINING, "factor", 0, NUMBER("F", "0.1", 1e-9, 1),
+    "--schedule step: what the rate is multiplied by at a drop")
+ROW(OPTIMIZER, TRAINING, "optimizer", 0, CHOICE("NAME", "adam", optimizer_name),
+    "what moves the weights")
+ROW(MOMENTUM, TRAINING, "momentum", 0, NUMBER("M", NULL, 0, 0.9999),
+    "of sgd, by default 0; of adam and adamw (beta1), by default 0.9")
+ROW(NESTEROV, TRAINING, "nesterov", 0, FLAG,
+    "sgd: Nesterov's momentum")
+ROW(WEIGHT_DECAY, TRAINING, "weight-decay", 0, NUMBER("D", "0", 0, 10),
+    "pulls the weights towards 0")
+ROW(CLIP_NORM, TRAINING, "clip-norm", 0, NUMBER("C", NULL, 1e-9, 1e9),
+    "a longer gradient is shortened to this length; by default it is not")
+ROW(NO_SHUFFLE, TRAINING, "no-shuffle", 0, FLAG,
+    "take the examples in their order")
+ROW(SEED, TRAINING, "seed", 's', WHOLE("N", "1", 0, INT64_MAX),
+    "of the first weights, the order of the examples, and dropout; a model from a file keeps its own")
+ROW(CHECKPOINT, TRAINING, "checkpoint", 'c', OUTPUT("FILE", NULL),
+    "write all that is needed to go on after each epoch and on Ctrl-C; by default to the FILE of -o with .checkpoint behind it, which is removed at the end")
+ROW(CHECKPOINT_STEPS, TRAINING, "checkpoint-steps", 0, WHOLE("N", NULL, 1, INT64_MAX),
+    "and after every N steps")
+ROW(RESUME, TRAINING, "resume", 0, INPUT("FILE", NULL),
+    "go on from a checkpoint: the same command with this added gives the weights, to the last bit, that it would have given without a stop")
+
+ROW(BITS, QUANTIZING, "bits", 0, TEXT("wNaM", "w8a8"),
+    "bits of weights, N in 1..8, and of activations, M in 2..8")
+ROW(GRANULARITY, QUANTIZING, "granularity", 0, CHOICE("WHAT", "channel", granularity_name),
+    "one scale of weights per channel, per tensor, or per --group of a channel")
+ROW(GROUP, QUANTIZING, "group", 0, WHOLE("N", "32", 4, 1048576),
+    "--granularity group: inputs a group, a multiple of 4")
+ROW(OBSERVER, QUANTIZING, "observer", 0, CHOICE("NAME", NULL, observer_name),
+    "how ranges of activations are chosen; by default moving-average at 5 bits and more, mse below")
+ROW(PERCENTILE, QUANTIZING, "percentile", 0, NUMBER("P", "0.9999", 0.5, 1),
+    "--observer percentile: the share of values inside of the range")
+ROW(RANGES, QUANTIZING, "ranges", 0, CHOICE("WHEN", "delayed", ranges_name),
+    "in training a step quantizes by the range before it, or by one that has this batch in it")
+ROW(SIGNED, QUANTIZING, "signed", 0, FLAG,
+    "activations are int8 rather than uint8")
+ROW(SYMMETRIC, QUANTIZING, "symmetric", 0, FLAG,
+    "activations are int8 with zero point 0")
+ROW(BACKWARD, QUANTIZING, "backward", 0, CHOICE("TYPE", "f32", backward_name),
+    "what gradients are computed in when this model is trained on")
+
+ROW(OUT, RESULTS, "out", 'o', OUTPUT("FILE", NULL),
+    "the file to be written")
+ROW(PATH, RESULTS, "out", 'o', TEXT("PATH", NULL),
+    "the file, or for c the folder, to be written")
+ROW(LOGITS, RESULTS, "out", 'o', OUTPUT("FILE", NULL),
+    "the logits of every example, to a FILE.npy or FILE.csv")
+ROW(REAL, RESULTS, "real", 0, FLAG,
+    "--out: what the logits stand for, in f32, rather than the integers")
+ROW(FOLDER, RESULTS, "folder", 'o', FOLDER("FOLDER", NULL),
+    "the folder to be written into")
+ROW(NAME, RESULTS, "name", 0, TEXT("NAME", "model"),
+    "C: of the files and functions: NAME.c, NAME_run")
+ROW(WITH_TEST, RESULTS, "with-test", 0, FLAG,
+    "C: write NAME_test.c too, a program that checks a few examples")
+ROW(BITS_PACKED, RESULTS, "bits-packed", 0, FLAG,
+    "C: weights of 4 bits and fewer packed, and unpacked as they are used")
+ROW(CMSIS, RESULTS, "cmsis", 0, FLAG,
+    "C: use the SIMD instructions of Arm Cortex-M where the compiler has them; the same bits")
+ROW(FLOAT, RESULTS, "float", 0, FLAG,
+    "ONNX: the model in f32 rather than in integers")
+ROW(WITHOUT, RESULTS, "without", 0, TEXT("WHAT,...", NULL),
+    "leave these out, with commas between: fp32, simulated, evaluation, training, emitted, onnx")
+ROW(COMPILER, RESULTS, "compiler", 0, TEXT("COMMAND", NULL),
+    "the C compiler for the emitted code; by default $CC, else cc")
+ROW(RUNNER, RESULTS, "runner", 0, TEXT("COMMAND", NULL),
+    "what starts the program that it makes, such as qemu-aarch64")
+ROW(PYTHON, RESULTS, "python", 0, TEXT("COMMAND", NULL),
+    "a Python that has onnxruntime; by default $RUNG_PEERS_VENV/bin/python, else python3")
+ROW(REQUIRE_ACCURACY, RESULTS, "require-accuracy", 0, NUMBER("P", NULL, 0, 100),
+    "exit with 1 if the test accuracy is below P percent")
+
+ROW(THREADS, ALWAYS, "threads", 'j', WHOLE("N", "0", 0, 256),
+    "0: one a processor. The results are the same for any number")
+ROW(QUIET, ALWAYS, "quiet", 'q', FLAG,
+    "print nothing but errors")
+ROW(JSON, ALWAYS, "json", 0, FLAG,
+    "print one JSON object on standard output; progress goes to standard error")
+ROW(HELP, ALWAYS, "help", 'h', FLAG,
+    "this text")
+/* clang-format on */
