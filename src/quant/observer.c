@@ -126,7 +126,10 @@ _Static_assert((int)RUNG_HISTOGRAM_BINS == (int)HISTOGRAM_BINS, "the public hist
 
 void rung_observer_get_state(const rung_observer *observer, rung_observer_state *state) {
   const histogram *h = observer->histogram;
-  *state = (rung_observer_state){.observed = observer->observed, .min = observer->min, .max = observer->max};
+  memset(state, 0, sizeof *state); /* what lies between the fields, too: states can be compared byte by byte */
+  state->observed = observer->observed;
+  state->min = observer->min;
+  state->max = observer->max;
   if (!h) return;
   state->has_histogram = true;
   state->exponent = h->exponent;

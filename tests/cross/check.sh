@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compiles emitted C with another compiler and runs it on another machine, or on one that qemu plays.
-# usage: check.sh FOLDER models PROGRAM DATA SAMPLE     makes the networks, from DATA or, where there is none, SAMPLE
+# usage: check.sh FOLDER models PROGRAM REPOSITORY      makes the networks, from MNIST or, where it is not, the sample
 #        check.sh FOLDER pictures TARGET FLAG...        every picture of every network in every form
 #        check.sh FOLDER self_test TARGET FLAG...       the test that the emitter writes
 # What this machine lacks is named on the last line, and the exit status is 77.
@@ -9,8 +9,8 @@ set -euo pipefail
 cd "$1"
 
 models() {
-  local data=$2
-  [[ -d $data ]] || data=$3
+  local data=${RUNG_DATA:-$2/data}/mnist
+  [[ -d $data ]] || data=$2/tests/data/mnist-sample
   echo "from $(basename "$data")"
   "$1" "$data" models
 }

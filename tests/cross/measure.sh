@@ -79,7 +79,8 @@ calibrate() {
   build "$program" "$@"
   ran=$(run "$program")
   run "$program" -singlestep -d exec,nochain -D "$program.log" >/dev/null
-  traced=$(awk '$NF == "inference" { on = 1 } on && $NF == "instructions_of" { exit } on { n++ } END { print n }' "$program.log")
+  traced=$(awk '$NF == "inference" { on = 1 } on && $NF == "instructions_of" { exit } on { n++ } END { print n }' \
+    "$program.log")
   rm "$program.log"
   within "a loop of 10,002 instructions" "$(value_of loop <<<"$ran")" 10002
   within "an inference, logged" "$(value_of inference <<<"$ran")" "$traced"

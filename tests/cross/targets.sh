@@ -18,7 +18,8 @@ cortex_m() {
   start=(qemu-system-arm -M "$1" -display none -monitor none -serial none
     -semihosting-config enable=on,target=native -kernel)
   port=("$here"/cortex_m/{port,startup}.c)
-  link=(-nostartfiles --specs=nano.specs -T "$here/cortex_m/image.ld" "-Wl,--defsym=image_flash=$2,--defsym=image_ram=$3")
+  link=(-nostartfiles --specs=nano.specs -T "$here/cortex_m/image.ld"
+    "-Wl,--defsym=image_flash=$2,--defsym=image_ram=$3")
 }
 
 # choose TARGET: its compiler, what starts its programs, and what they are linked with.
@@ -36,12 +37,14 @@ choose() {
   for tool in "${compiler[0]}" ${start[0]:+"${start[0]}"}; do
     command -v "$tool" >/dev/null || skip "no $tool"
   done
-  echo '#include <string.h>' | "${compiler[@]}" -x c -E - >/dev/null 2>&1 || skip "no C library for ${compiler[*]}"
+  mkdir -p programs
+  printf '#include <string.h>\nint main(void) { return 0; }\n' |
+    "${compiler[@]}" -x c - "${link[@]}" -o "$(program_path none "$1")" 2>/dev/null ||
+    skip "no C library for ${compiler[*]}"
 }
 
 # compile CODE PROGRAM FLAG... SOURCE...: the network digits.c in the folder CODE, and what runs it.
 compile() {
-  mkdir -p "$(dirname "$2")"
   "${compiler[@]}" -std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -I"$1" -I"$here" "${@:3}" \
     "$1/digits.c" "${link[@]}" -o "$2"
 }

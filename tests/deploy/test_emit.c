@@ -176,6 +176,42 @@ START_TEST(emitted_c_computes_what_the_program_computes) {
 }
 END_TEST
 
+/* The same recipes with Arm's instructions, on an Arm that has them, played by qemu: every emitted test in one program.
+ */
+START_TEST(arm_pairs_of_products_give_the_same) {
+  if (system("command -v arm-none-eabi-gcc > /dev/null 2>&1 && command -v qemu-arm-static > /dev/null 2>&1") != 0)
+    test_skip("no arm-none-eabi-gcc, or no qemu-arm-static");
+  for (int i = 0; i < NETWORKS; i++) {
+    const recipe of = random_recipe(i);
+    const rung_emit_options options = {.with_test = true, .cmsis = true, .bits_packed = i < LENGTH(every_scheme)};
+    char name[16];
+    snprintf(name, sizeof name, "net%d", i);
+    rung_program *program = random_program(&of);
+    expect_ok(rung_emit_c(program, name, folder(), &options));
+    rung_program_free(program);
+  }
+  char path[96];
+  snprintf(path, sizeof path, "%s/all.c", folder());
+  FILE *file = fopen(path, "w");
+  ck_assert_ptr_nonnull(file);
+  for (int i = 0; i < NETWORKS; i++) fprintf(file, "int net%d_main(void);\n", i);
+  fprintf(file, "int main(void) {\n  return 0");
+  for (int i = 0; i < NETWORKS; i++) fprintf(file, " + net%d_main()", i);
+  fprintf(file, ";\n}\n");
+  fclose(file);
+  ck_assert_int_eq(
+      run_command("cd '%s' && arm='arm-none-eabi-gcc -mcpu=cortex-a7 -mthumb " STRICT " -O2' && "
+                  "for t in *_test.c; do $arm -Dmain=${t%%_test.c}_main -c $t || exit 1; rm $t; done && "
+                  "$arm --specs=rdimon.specs *.c *.o -o all && arm-none-eabi-objdump -d all | grep -q smlad",
+                  folder()),
+      0);
+  ck_assert_int_eq(
+      run_command("cd '%s' && qemu-arm-static ./all > said && test $(grep -c ': 0 of' said) = %d", folder(), NETWORKS),
+      0);
+  remove_folder();
+}
+END_TEST
+
 /* Two inputs, two hidden channels, two logits, every scale a power of two:
  *   x = (200, 100)
  *   acc = (127 * 200 - 64 * 100, 127 * 200 + 3 * 100) = (19000, 25700);  / 256 = (74.2, 100.4) -> (74, 100)
@@ -207,8 +243,10 @@ START_TEST(two_by_two_by_hand) {
       "static const int32_t one_multiplier[2] = {\n     1073741825,  1073741825,\n};\n",
       "static const uint8_t one_shift[2] = {\n     37,  37,\n};\n",
       "static const uint8_t two_shift[2] = {\n     21,  21,\n};\n",
-      "    {one_weight, one_bias, one_multiplier, one_shift, 2, 2, 0, 0, 255, 0},\n",
-      "    {two_weight, two_bias, two_multiplier, two_shift, 2, 2, 0, INT32_MIN, INT32_MAX, 1},\n",
+      "  {.weight = one_weight,\n   .bias = one_bias,\n   .multiplier = one_multiplier,\n   .shift = one_shift,\n"
+      "   .in = 2,\n   .out = 2,\n   .zero_point = 0,\n   .low = 0,\n   .high = 255},\n",
+      "   .shift = two_shift,\n   .in = 2,\n   .out = 2,\n   .low = INT32_MIN,\n   .high = INT32_MAX,\n   .wide = "
+      "1},\n",
   };
   for (int i = 0; i < LENGTH(lines); i++) ck_assert_msg(strstr(source, lines[i]) != NULL, "lacks: %s", lines[i]);
   ck_assert_ptr_nonnull(strstr(test, "2405888,      845312,"));
@@ -422,7 +460,8 @@ START_TEST(folders_are_made_or_named) {
 }
 END_TEST
 
-TEST_MAIN(CASES(emitted_c_computes_what_the_program_computes, 4), CASE(two_by_two_by_hand),
-          CASES(the_emitted_test_sees_a_wrong_weight, 2), CASES(the_same_program_gives_the_same_bytes, 14),
-          CASES(the_text_keeps_to_integers, 14), CASE(names_of_layers_become_identifiers),
-          CASES(the_report_counts_bytes, 7), CASE(names_that_are_none_are_refused), CASE(folders_are_made_or_named))
+TEST_MAIN(CASES(emitted_c_computes_what_the_program_computes, 4), CASE(arm_pairs_of_products_give_the_same),
+          CASE(two_by_two_by_hand), CASES(the_emitted_test_sees_a_wrong_weight, 2),
+          CASES(the_same_program_gives_the_same_bytes, 14), CASES(the_text_keeps_to_integers, 14),
+          CASE(names_of_layers_become_identifiers), CASES(the_report_counts_bytes, 7),
+          CASE(names_that_are_none_are_refused), CASE(folders_are_made_or_named))

@@ -198,6 +198,10 @@ START_TEST(what_onnx_runtime_quantized_computes_its_logits) {
                   (double)real[i], (double)file.logits[i], (double)step);
   }
   rung_program_free(program);
+  float *scores = scores_of(model, file.data, EXAMPLES); /* the float network has the ReLUs that the file left out */
+  expect_close(scores, file.logits, EXAMPLES * CLASSES, 0.1);
+  free(scores);
+  expect_ok(rung_model_use(model, RUNG_FORM_INTEGER));
   fit(model, file.data, 1, 1e-3f);
   expect_no_difference(model, file.data);
   rung_model_free(model);
@@ -260,15 +264,45 @@ START_TEST(what_rung_quantized_comes_back) {
 }
 END_TEST
 
+/* Where the weights are tiny a bias takes many bits, more than the product of two scales in f32 tells. */
+START_TEST(biases_of_many_bits_come_back) {
+  pictures data = pictures_load(256, 200);
+  rung_model *model = network_new(NETWORK_RELU, 1);
+  fit(model, data.train, 1, 2e-3f);
+  for (int p = 0; p < rung_model_parameter_count(model); p++) {
+    const rung_parameter parameter = rung_model_parameter(model, p);
+    for (int64_t j = 0; j < HIDDEN && strcmp(parameter.name, "fc1.bias") == 0; j++) parameter.value[j] += 0.7f;
+    for (int64_t i = 0; i < 784 * HIDDEN && strcmp(parameter.name, "fc1.weight") == 0; i++) parameter.value[i] *= 1e-3f;
+  }
+  calibrate(model, data.train, &(rung_scheme){0});
+  rung_program *program = freeze(model);
+  ck_assert_int_gt(abs(rung_program_instruction(program, 0)->integers.bias[0]), 1 << 25);
+  rung_status status = rung_program_export_onnx(program, scratch_path("qdq.onnx"), NULL);
+  if (status == RUNG_ERROR_UNSUPPORTED) test_skip("this build has no ONNX");
+  expect_ok(status);
+  rung_model *back = import(scratch_path("qdq.onnx"));
+  rung_program *same = freeze(back);
+  ck_assert_mem_eq(rung_program_instruction(same, 0)->integers.bias,
+                   rung_program_instruction(program, 0)->integers.bias, HIDDEN * sizeof(int32_t));
+  rung_program_free(same);
+  rung_program_free(program);
+  rung_model_free(back);
+  rung_model_free(model);
+  pictures_free(&data);
+}
+END_TEST
+
 /* ---- What is refused ----------------------------------------------------------------------------------------------
  */
 
+/* In one line that begins with the path, and has it once. */
 static void expect_refused(const char *path, const char *says) {
   rung_model *model = rung_model_import_onnx(path, NULL);
   if (!model && strstr(rung_error(), "this build has no ONNX")) test_skip("this build has no ONNX");
   ck_assert_msg(model == NULL, "imported, expected '%s'", says);
   ck_assert_msg(strncmp(rung_error(), path, strlen(path)) == 0 && strstr(rung_error(), says) != NULL, "'%s' lacks '%s'",
                 rung_error(), says);
+  ck_assert_msg(strstr(rung_error() + 1, path) == NULL, "%s", rung_error());
 }
 
 #define FULL      "Gemm(x, w, b) -> y; transB=1"
@@ -579,6 +613,25 @@ START_TEST(what_is_no_model_is_refused) {
 }
 END_TEST
 
+/* Few bytes that ask for much memory. */
+START_TEST(memory_is_bounded_by_the_files_size) {
+  static message graph, model;
+  graph.size = model.size = 0;
+  put_node(&graph, "Flatten(x) -> y");
+  put_value(&graph, 11, "x", 2, (int64_t[]){1 << 20, 1 << 10});
+  put_value(&graph, 12, "y", 0, NULL);
+  put_model(&model, &graph, 13);
+  expect_refused(scratch_write("wide.onnx", model.bytes, model.size),
+                 "input 'x': 1073741824 numbers more than the 0 so far, of at most ");
+  graph.size = model.size = 0;
+  put_value(&graph, 11, "x", 1, (int64_t[]){1 << 20});
+  put_value(&graph, 12, "y", 0, NULL);
+  put_node(&graph, "Relu(x) -> y");
+  put_model(&model, &graph, 13);
+  expect_refused(scratch_write("wide.onnx", model.bytes, model.size), "node 'y' (Relu): 1048576 numbers more than the");
+}
+END_TEST
+
 /* A file cut off anywhere, and one with a byte changed: a model or a refusal, nothing else. */
 START_TEST(damaged_files_do_no_harm) {
   static const char *const names[] = {"norm_legacy13", "view_legacy13", "qdq_channel", "kinds_dynamo20"};
@@ -643,7 +696,8 @@ END_TEST
 TEST_MAIN(CASES(what_pytorch_exported_computes_its_logits, LENGTH(exported)), CASES(parameters_are_pytorchs, 5),
           CASES(an_import_is_quantized_trained_and_exported, 4),
           CASES(what_onnx_runtime_quantized_computes_its_logits, 4), CASES(what_rung_quantized_comes_back, LENGTH(own)),
-          CASES(what_rung_lacks_is_named, 48), CASES(small_graphs_compute_what_they_say, 25),
-          CASES(integers_of_a_file_are_the_programs, 4), CASE(the_loss_can_be_chosen),
-          CASES(tensors_are_held_against_their_data, 7), CASE(what_is_no_model_is_refused),
+          CASE(biases_of_many_bits_come_back), CASES(what_rung_lacks_is_named, 48),
+          CASES(small_graphs_compute_what_they_say, 25), CASES(integers_of_a_file_are_the_programs, 4),
+          CASE(the_loss_can_be_chosen), CASES(tensors_are_held_against_their_data, 7),
+          CASE(what_is_no_model_is_refused), CASE(memory_is_bounded_by_the_files_size),
           CASES(damaged_files_do_no_harm, 4), CASE(a_network_of_mnists_size_computes_pytorchs_logits))

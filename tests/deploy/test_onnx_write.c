@@ -375,24 +375,46 @@ END_TEST
 /* An 8-bit layer is what exporters write and runtimes look for; a narrower range is one Clip of integers more. */
 START_TEST(a_layer_is_the_usual_pattern) {
   static const struct {
+    network network;
     rung_scheme scheme;
     const char *operations;
+    int low, high; /* of the Clip */
   } cases[] = {
-      {{0},
+      {NETWORK_RELU,
+       {0},
        "Flatten QuantizeLinear DequantizeLinear DequantizeLinear DequantizeLinear Gemm Relu QuantizeLinear "
-       "DequantizeLinear DequantizeLinear DequantizeLinear Gemm"},
-      {{.activation_bits = 5},
+       "DequantizeLinear DequantizeLinear DequantizeLinear Gemm",
+       0,
+       0},
+      {NETWORK_RELU,
+       {.activation_bits = 5},
        "Flatten QuantizeLinear DequantizeLinear DequantizeLinear DequantizeLinear Gemm Relu QuantizeLinear Clip "
-       "DequantizeLinear DequantizeLinear DequantizeLinear Gemm"},
-      {{.weight_granularity = RUNG_PER_GROUP, .weight_group = 16},
+       "DequantizeLinear DequantizeLinear DequantizeLinear Gemm",
+       0,
+       31},
+      {NETWORK_NO_ACTIVATION,
+       {.activation_signed = true, .activation_symmetric = true},
+       "Flatten QuantizeLinear DequantizeLinear DequantizeLinear DequantizeLinear Gemm QuantizeLinear Clip "
+       "DequantizeLinear DequantizeLinear DequantizeLinear Gemm",
+       -127,
+       127},
+      {NETWORK_RELU,
+       {.weight_granularity = RUNG_PER_GROUP, .weight_group = 16},
        "Flatten QuantizeLinear DequantizeLinear DequantizeLinear Gemm Relu QuantizeLinear DequantizeLinear "
-       "DequantizeLinear Gemm"},
+       "DequantizeLinear Gemm",
+       0,
+       0},
   };
   pictures data = pictures_load(128, 64);
-  rung_model *model = calibrated(NETWORK_RELU, data.train, &cases[_i].scheme);
+  rung_model *model = calibrated(cases[_i].network, data.train, &cases[_i].scheme);
   rung_program *program = freeze(model);
   Onnx__ModelProto *file = export_program(program, NULL);
   ck_assert_str_eq(operations(file->graph), cases[_i].operations);
+  const int type = cases[_i].scheme.activation_signed ? INT8 : UINT8;
+  if (cases[_i].high) {
+    ck_assert(element(find(file->graph, "fc1.min", type, 0, 0), 0) == cases[_i].low);
+    ck_assert(element(find(file->graph, "fc1.max", type, 0, 0), 0) == cases[_i].high);
+  }
   release(file);
   rung_program_free(program);
   rung_model_free(model);
@@ -660,7 +682,7 @@ END_TEST
 
 TEST_MAIN(CASES(the_file_computes_the_program, NETWORK_COUNT *LENGTH(scheme_cases)),
           CASES(the_file_holds_the_programs_integers, LENGTH(scheme_cases)), CASES(a_trace_puts_out_every_layer, 2),
-          CASES(a_layer_is_the_usual_pattern, 3), CASE(an_opset_can_be_asked_for),
+          CASES(a_layer_is_the_usual_pattern, 4), CASE(an_opset_can_be_asked_for),
           CASE(every_operation_has_its_counterpart), CASE(parameters_are_the_models),
           CASE(a_model_without_a_loss_is_its_last_node), CASES(a_written_model_can_be_read, NETWORK_END),
           CASES(a_written_program_can_be_read, LENGTH(scheme_cases)), CASE(an_operation_without_a_counterpart_is_named),

@@ -307,7 +307,7 @@ START_TEST(cuts_and_turned_bits_do_no_harm) {
   rung_safetensors_free(open_good(TEST_DATA "/golden/weights.safetensors"));
   for (size_t cut = 0; cut < size; cut += cut < 1200 ? 7 : 1)
     expect_refused(scratch_write("f.safetensors", bytes, cut), RUNG_ERROR_FORMAT, "");
-  int taken = 0;
+  volatile unsigned char read; /* every byte of what was taken is there */
   for (size_t at = 0; at < 1100; at++) {
     const unsigned char bit = (unsigned char)(1u << at % 8);
     bytes[at] ^= bit;
@@ -315,11 +315,12 @@ START_TEST(cuts_and_turned_bits_do_no_harm) {
     for (int i = 0; file != NULL && i < rung_safetensors_count(file); i++) {
       rung_tensor tensor = rung_safetensors_tensor(file, i).tensor;
       size_t length = tensor.data ? (size_t)rung_tensor_count(&tensor) * rung_dtype_size(tensor.type) : 0;
-      for (size_t k = 0; k < length; k++) taken += ((unsigned char *)tensor.data)[k] != 0;
+      for (size_t k = 0; k < length; k++) read = ((unsigned char *)tensor.data)[k];
     }
     rung_safetensors_free(file);
     bytes[at] ^= bit;
   }
+  (void)read;
   free(bytes);
 }
 END_TEST

@@ -355,6 +355,12 @@ static uint32_t microseconds_of_a_save(const rung_model *model, const char *path
   return (uint32_t)((end.tv_sec - begin.tv_sec) * 1000000 + (end.tv_nsec - begin.tv_nsec) / 1000);
 }
 
+/* Until it is killed. */
+static void save_in_turn(rung_model *const models[2], int next, const char *path) {
+  for (;; next = !next)
+    if (rung_model_save(models[next], path) != RUNG_OK) _exit(1);
+}
+
 /* A process that saves one model and the other in turn, to the same place, is killed at a random moment: one of the two
  * is there, whole. */
 START_TEST(a_killed_save_leaves_the_old_or_the_new_file) {
@@ -371,8 +377,7 @@ START_TEST(a_killed_save_leaves_the_old_or_the_new_file) {
   rung_rng rng = rung_rng_seed((uint64_t)getpid());
   for (int kills = 0; kills < KILLS; kills++) {
     pid_t child = fork();
-    for (int next = !present; child == 0; next = !next)
-      if (rung_model_save(models[next], path) != RUNG_OK) _exit(1);
+    if (child == 0) save_in_turn(models, !present, path);
     usleep(rung_rng_below(&rng, longest));
     int status;
     kill(child, SIGKILL);

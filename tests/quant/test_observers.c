@@ -438,6 +438,71 @@ START_TEST(entropy_cuts_outliers) {
 }
 END_TEST
 
+/* ---- As plain data ---------------------------------------------------------------------------------------------- */
+
+/* One observer that goes on, and one that was put together from the other's state: the same from there on. */
+START_TEST(a_state_put_back_goes_on) {
+  if (_i == RUNG_OBSERVER_DEFAULT) return;
+  rung_observer *one = make((rung_observer_kind)_i, &u8), *other = make((rung_observer_kind)_i, &u8);
+  static rung_observer_state state, same;
+  float x[200], range[4];
+  for (uint64_t batch = 0; batch < 6; batch++) {
+    fill(x, 200, (int)(batch % 5), batch);
+    observe(one, x, 200);
+    rung_observer_fade(one, 0.92f);
+    if (batch > 3) {
+      observe(other, x, 200);
+      rung_observer_fade(other, 0.92f);
+    }
+    rung_observer_get_state(one, &state);
+    if (batch == 3) ck_assert_msg(rung_observer_set_state(other, &state) == RUNG_OK, "%s", rung_error());
+  }
+  rung_observer_get_state(other, &same);
+  ck_assert_mem_eq(&state, &same, sizeof state);
+  range_of(one, &range[0], &range[1]);
+  range_of(other, &range[2], &range[3]);
+  ck_assert(range[0] == range[2] && range[1] == range[3]);
+  rung_observer_free(one);
+  rung_observer_free(other);
+}
+END_TEST
+
+START_TEST(a_state_that_cannot_be_is_refused) {
+  rung_observer *observer = make(RUNG_OBSERVER_MSE, &u8), *plain = make(RUNG_OBSERVER_MIN_MAX, &u8);
+  static rung_observer_state good, bad, after;
+  float x[50];
+  fill(x, 50, 0, 1);
+  observe(observer, x, 50);
+  rung_observer_get_state(observer, &good);
+#define REFUSE(change)                                                                                                 \
+  do {                                                                                                                 \
+    bad = good;                                                                                                        \
+    bad.change;                                                                                                        \
+    ck_assert_int_eq(rung_observer_set_state(observer, &bad), RUNG_ERROR_ARGUMENT);                                    \
+    rung_observer_get_state(observer, &after);                                                                         \
+    ck_assert_mem_eq(&after, &good, sizeof good);                                                                      \
+  } while (0)
+  REFUSE(min = 2);
+  REFUSE(max = NAN);
+  REFUSE(min = -INFINITY);
+  REFUSE(exponent = -127);
+  REFUSE(exponent = 128);
+  REFUSE(exponent += 1);
+  REFUSE(first += 1);
+  REFUSE(low = 0.5f);
+  REFUSE(high = -0.5f);
+  REFUSE(high = 1e30f);
+  REFUSE(zeros = -1);
+  REFUSE(zeros = NAN);
+  REFUSE(count[7] = -1);
+  REFUSE(count[RUNG_HISTOGRAM_BINS - 1] = INFINITY);
+  REFUSE(has_histogram = false);
+  ck_assert_int_eq(rung_observer_set_state(plain, &good), RUNG_ERROR_ARGUMENT);
+  rung_observer_free(observer);
+  rung_observer_free(plain);
+}
+END_TEST
+
 TEST_MAIN(CASE(names_parse_back), CASES(what_is_not_finite_is_named_and_not_observed, RUNG_OBSERVER_KIND_COUNT),
           CASES(doubled_values_double_the_range, RUNG_OBSERVER_KIND_COUNT),
           CASES(batches_are_as_good_as_their_union, RUNG_OBSERVER_KIND_COUNT),
@@ -448,4 +513,5 @@ TEST_MAIN(CASE(names_parse_back), CASES(what_is_not_finite_is_named_and_not_obse
           CASES(mse_is_no_worse_than_min_max, LENGTH(formats)),
           CASES(mse_finds_what_exhaustive_search_finds, DISTRIBUTIONS),
           CASES(percentile_is_that_of_the_sorted_values, DISTRIBUTIONS),
-          CASES(entropy_finds_the_least_divergence, DISTRIBUTIONS), CASE(entropy_cuts_outliers))
+          CASES(entropy_finds_the_least_divergence, DISTRIBUTIONS), CASE(entropy_cuts_outliers),
+          CASES(a_state_put_back_goes_on, RUNG_OBSERVER_KIND_COUNT), CASE(a_state_that_cannot_be_is_refused))

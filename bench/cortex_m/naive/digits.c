@@ -2,9 +2,9 @@
  * instructions do not depend on them. */
 #include "digits.h"
 
-#define HIDDEN 32
+#define HIDDEN     32
 #define MULTIPLIER 1518500250
-#define SHIFT 40
+#define SHIFT      40
 
 static const int8_t fc1_weight[HIDDEN][DIGITS_INPUTS] = {{1}}, fc2_weight[DIGITS_OUTPUTS][HIDDEN] = {{1}};
 static const int32_t fc1_bias[HIDDEN] = {1}, fc2_bias[DIGITS_OUTPUTS] = {1};

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define DIGITS_INPUTS 784
+#define DIGITS_INPUTS  784
 #define DIGITS_OUTPUTS 10
 
 void digits_run(const uint8_t input[DIGITS_INPUTS], int32_t logits[DIGITS_OUTPUTS]);

@@ -44,12 +44,20 @@ typedef struct emission {
 int64_t emit_unit_count(const rung_integer_layer *layer); /* units of a layer's weights, with groups: each filled up */
 int64_t emit_weight_bytes(const emit_layer *layer);
 
+/* names.c. The layer's name with '_' for what is no part of an identifier, and a number behind it where that name is
+ * taken. */
+void emit_make_id(emission *at, int index);
+rung_status emit_check_name(const char *name);
+
 /* "dot", or "dot_u8_w4" where there is more than one. */
 void emit_dot_name(text *to, const emission *at, emit_format format);
 
 /* The parts of NAME.c. */
-void emit_functions(text *to, const emission *at); /* functions.c: the arithmetic */
-void emit_weights(text *to, const emission *at);   /* weights.c: every layer's arrays */
+void emit_layer_type(text *to, const emission *at);    /* layer.c: struct layer */
+void emit_dot_functions(text *to, const emission *at); /* dot.c */
+void emit_linear(text *to, const emission *at);        /* layer.c: store, linear */
+void emit_weights(text *to, const emission *at);       /* weights.c: every layer's arrays */
+void emit_table(text *to, const emission *at);         /* layer.c: the layers */
 
 /* The files. */
 void emit_header(text *to, const emission *at);

@@ -1,8 +1,6 @@
 /* NAME.c */
 #include "emit.h"
 
-#include <stdio.h>
-
 static const char usage[] = " *   uint8_t input[$NAME_INPUTS];\n"
                             " *   int32_t logits[$NAME_OUTPUTS];\n"
                             " *   $name_run(input, logits);\n"
@@ -79,32 +77,6 @@ static void emit_opening(text *to, const emission *at) {
   text_print(to, "%s%s%s", at->options.cmsis ? smlad_head : "", assumptions, trace_head);
 }
 
-static const char *bound_text(const emit_layer *layer, int32_t value, char *digits, size_t size) {
-  if (layer->output->type == RUNG_I32) return value < 0 ? "INT32_MIN" : "INT32_MAX";
-  snprintf(digits, size, "%d", value);
-  return digits;
-}
-
-static void emit_row(text *to, const emission *at, const emit_layer *layer) {
-  const rung_integer_layer *integers = &layer->instruction->integers;
-  const bool logits = layer->output->type == RUNG_I32;
-  char low[16], high[16];
-  text_print(to, "    {%s_weight, ", layer->id);
-  if (at->format_count > 1) {
-    emit_dot_name(to, at, layer->format);
-    text_print(to, ", ");
-  }
-  if (at->ungrouped) text_print(to, integers->group ? "0, " : "%s_bias, ", layer->id);
-  if (at->grouped && integers->group)
-    text_print(to, "%s_bias64, %lld, %lld, ", layer->id, (long long)integers->group, (long long)integers->groups);
-  else if (at->grouped)
-    text_print(to, "0, 0, 0, ");
-  text_print(to, "%s_multiplier, %s_shift, %lld, %lld, %d, %s, %s, %d},\n", layer->id, layer->id,
-             (long long)integers->in, (long long)integers->out, logits ? 0 : integers->output_zero_point,
-             bound_text(layer, logits ? -1 : integers->qmin, low, sizeof low),
-             bound_text(layer, logits ? 1 : integers->qmax, high, sizeof high), logits);
-}
-
 static void emit_place(text *to, const rung_buffer *buffer) {
   if (buffer->place == RUNG_PLACE_INPUT)
     text_print(to, "input");
@@ -137,11 +109,11 @@ static void emit_run(text *to, const emission *at) {
 
 static void emit_template(text *to, const emission *at) {
   emit_opening(to, at);
-  emit_functions(to, at);
+  emit_layer_type(to, at);
+  emit_dot_functions(to, at);
+  emit_linear(to, at);
   emit_weights(to, at);
-  text_print(to, "static const layer layers[%d] = {\n", at->count);
-  for (int i = 0; i < at->count; i++) emit_row(to, at, &at->layer[i]);
-  text_print(to, "};\n\n");
+  emit_table(to, at);
   if (at->scratch)
     text_print(to,
                "/* The layers' outputs; two that are never needed at once share their place. */\n"

@@ -93,8 +93,8 @@ typedef struct import {
   int64_t fixed_batch; /* that the file has written into its input's shape; 0: none */
   import_value *value;
   int count, capacity;
-  int layers;          /* that took a name by number */
-  int64_t activations; /* numbers an example that the nodes so far hold */
+  int layers;      /* that took a name by number */
+  int64_t numbers; /* that were asked for so far: parameters, constants, activations of an example */
   import_weight *weights;
   import_range *ranges;
   int float_layers; /* whose weights are reals */
@@ -142,7 +142,7 @@ typedef rung_status import_function(import_node *node);
 
 /* "model.onnx: node 'fc1' (Gemm): " and the reason. */
 rung_status import_refuse(const import_node *node, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* As the last message says, with the node before it. */
+/* As the last message says, with the node before it, if it is not there already. */
 rung_status import_blame(const import_node *node, rung_status status);
 int64_t import_attribute_int(import_node *node, const char *name, int64_t otherwise);
 float import_attribute_float(import_node *node, const char *name, float otherwise);
@@ -167,18 +167,19 @@ import_value *import_find(const import *in, const char *name);
 bool import_is_output(const import *in, const char *name);
 /* How many nodes and graph outputs read the name. */
 int import_readers(const import *in, const char *name);
-/* Numbers an example that all activations together may take: bounded by the file's size, as all memory is. */
-int64_t import_most_activations(const import *in);
+/* Counts `count` more numbers that the model is to hold. A small file of many nodes could ask for far more memory than
+ * it has bytes: refuses what is out of proportion. */
+rung_status import_count(import *in, int64_t count);
 /* A new value of the graph; refuses a name that is taken. NULL with a message. */
 import_value *import_define(import *in, const char *name);
 
-/* A parameter of the model: "LAYER.PART", or with a number behind it where that is taken. */
-rung_node *import_parameter(import_node *node, const char *layer, const char *part, rung_shape shape);
-/* The layer of a tensor named "LAYER.PART" (or "LAYER.PART_quantized"), a copy in the arena; NULL if it is not named
- * so. */
+/* The layer of a tensor named "LAYER.PART" (or "LAYER.PART_quantized"), with a number behind it where the model has one
+ * of that name; NULL if the tensor is not named so, or without memory. */
 const char *import_layer_name(import *in, const char *tensor, const char *part);
 /* "KIND1", "KIND2", ... */
 const char *import_layer_number(import *in, const char *kind);
+/* The parameter "LAYER.PART" of the model. NULL with a message. */
+rung_node *import_parameter(import *in, const char *layer, const char *part, rung_shape shape);
 
 /* ---- Deferred products (read_linear.c) ----------------------------------------------------------------------------
  */

@@ -5,14 +5,9 @@
 
 #include <string.h>
 
-#define MOST_NODES        4096
-#define MOST_INITIALIZERS 16384
-#define OLDEST_OPSET      9
-
-/* Numbers an example that any file may ask for; and so many more a byte of it: a linear layer of 4-bit weights with one
- * input holds, with all that may stand behind it, about 8. */
-#define ACTIVATIONS_BASE  ((int64_t)1 << 20)
-#define ACTIVATIONS_TIMES 16
+#define MOST_NODES   4096
+#define MOST_NAMES   16384 /* of values, each time that one is written: each is looked for among the others */
+#define OLDEST_OPSET 9
 
 #define DECLARE(type, function) import_function function;
 IMPORT_LIST(DECLARE)
@@ -22,10 +17,6 @@ static const struct {
   const char *type;
   import_function *function;
 } kinds[] = {IMPORT_LIST(ENTRY)};
-
-int64_t import_most_activations(const import *in) {
-  return ACTIVATIONS_BASE + ACTIVATIONS_TIMES * (int64_t)in->bytes;
-}
 
 /* ---- What the graph begins with -----------------------------------------------------------------------------------
  */
@@ -91,12 +82,9 @@ static rung_status define_input(import *in) {
   if (!input || input_shape(in, input, &shape) != RUNG_OK) return rung_error_status();
   int64_t count;
   rung_status status = rung_shape_count(&shape, &count);
-  if (status == RUNG_OK && count > import_most_activations(in))
-    status = rung_fail(RUNG_ERROR_SHAPE, "an example has %lld numbers, expected at most %lld", (long long)count,
-                       (long long)import_most_activations(in));
+  if (status == RUNG_OK) status = import_count(in, count);
   if (status != RUNG_OK)
     return rung_fail(status, "%s: input '%.120s': %s", in->path, import_text(input->name), rung_error());
-  in->activations = count;
   in->input = rung_input(in->model, import_text(input->name), shape);
   import_value *value = in->input ? import_define(in, import_text(input->name)) : NULL;
   if (!value) return rung_error_status();
@@ -205,9 +193,11 @@ static rung_status check_message(import *in) {
                      (long long)in->opset, OLDEST_OPSET);
   if (in->graph->n_output != 1)
     return rung_fail(RUNG_ERROR_UNSUPPORTED, "%s: it has %zu outputs, expected one", in->path, in->graph->n_output);
-  if (in->graph->n_node > MOST_NODES || in->graph->n_initializer > MOST_INITIALIZERS)
-    return rung_fail(RUNG_ERROR_UNSUPPORTED, "%s: %zu nodes and %zu initializers, expected at most %d and %d", in->path,
-                     in->graph->n_node, in->graph->n_initializer, MOST_NODES, MOST_INITIALIZERS);
+  size_t names = in->graph->n_initializer + in->graph->n_input;
+  for (size_t i = 0; i < in->graph->n_node; i++) names += in->graph->node[i]->n_input + in->graph->node[i]->n_output;
+  if (in->graph->n_node > MOST_NODES || names > MOST_NAMES)
+    return rung_fail(RUNG_ERROR_UNSUPPORTED, "%s: %zu nodes and %zu names of values, expected at most %d and %d",
+                     in->path, in->graph->n_node, names, MOST_NODES, MOST_NAMES);
   return RUNG_OK;
 }
 

@@ -1,6 +1,6 @@
-/* From the ranges and integers of a QDQ file to a calibrated model. Rung keeps shadows, not integers: each weight is
- * set so that quantizing it gives the file's integers and scale again, and at the end that is looked at, layer by
- * layer. */
+/* From the ranges and integers of a QDQ file to a calibrated model. Rung keeps shadows, not integers: s q, which, being
+ * what is nearest to s qmax in the channel's largest, quantizes to scale s and integer q again where any shadow does.
+ * At the end that is looked at, layer by layer. */
 #include "import.h"
 
 #include <math.h>
@@ -57,29 +57,6 @@ static rung_status find_bits(const import *in, int *bits) {
                    "%s: weight '%.120s' reaches %lld, expected the weights to reach 1, 3, 7, 15, 31, 63 or 127, as "
                    "symmetric ones of 2 to 8 bits do",
                    in->path, where ? weight_name(where) : "", (long long)most);
-}
-
-/* A shadow that is q at this scale; one that is the largest of its channel also sets the scale: shadow / qmax, rounded,
- * must be that very number. */
-static float shadow_of(int64_t q, float scale, int32_t qmax) {
-  float shadow = (float)q * scale;
-  if (llabs(q) != qmax || qmax == 1) return shadow;
-  for (int step = 0; step < 3; step++) {
-    float up = fabsf(shadow), down = up;
-    for (int i = 0; i < step; i++) up = nextafterf(up, INFINITY), down = nextafterf(down, 0);
-    if (up / (float)qmax == scale) return copysignf(up, shadow);
-    if (down / (float)qmax == scale) return copysignf(down, shadow);
-  }
-  return shadow;
-}
-
-static void set_shadows(const import_weight *weight, int32_t qmax) {
-  const int64_t out = weight->layer->value.shape.extent[1], columns = columns_of(weight);
-  float *w = weight->layer->input[1]->value.data;
-  for (int64_t j = 0; j < out; j++)
-    for (int64_t k = 0; k < columns; k++)
-      w[j * columns + k] =
-          shadow_of(file_integer(weight, j, k), import_scale(weight->value, file_index(weight, j, k)), qmax);
 }
 
 /* ---- Ranges -------------------------------------------------------------------------------------------------------
@@ -225,8 +202,8 @@ static rung_status view_layer(const import *in, const import_weight *weight, run
 }
 
 static int64_t file_bias(const import_weight *weight, int64_t j) {
-  const import_tensor *tensor = &weight->bias->tensor;
-  return import_integer(tensor, tensor->count == 1 ? 0 : j);
+  const import_tensor *q = &weight->bias->tensor, *zero = &weight->bias->grid.zero_point;
+  return import_integer(q, q->count == 1 ? 0 : j) - (zero->proto ? import_integer(zero, zero->count == 1 ? 0 : j) : 0);
 }
 
 /* Whether the file's bias is at the scale s_x s_w (eq. 12); one on another grid is a real bias like any. */
@@ -327,8 +304,6 @@ rung_status import_calibrate(import *in) {
   if (status == RUNG_OK) status = find_granularity(in, &scheme);
   if (status == RUNG_OK) status = find_activations(in, &scheme);
   if (status != RUNG_OK) return status;
-  const int32_t qmax = scheme.weight_bits == 1 ? 1 : (1 << (scheme.weight_bits - 1)) - 1;
-  for (const import_weight *weight = in->weights; weight; weight = weight->next) set_shadows(weight, qmax);
   status = calibrate(in, &scheme);
   if (status != RUNG_OK) return status;
   rung_quantization *quantization = rung_model_quantization(in->model);

@@ -92,8 +92,8 @@ static rung_node *record(import_node *node, const import_linear *linear, const i
   const rung_shape *w = &linear->weight->tensor.shape;
   int64_t columns = w->extent[linear->transposed ? 0 : 1], out = w->extent[linear->transposed ? 1 : 0];
   const char *layer = layer_name(node->in, linear->weight, bias);
-  rung_node *weight = import_parameter(node, layer, "weight", RUNG_SHAPE(out, columns));
-  rung_node *shift = bias || zeros ? import_parameter(node, layer, "bias", RUNG_SHAPE(out)) : NULL;
+  rung_node *weight = import_parameter(node->in, layer, "weight", RUNG_SHAPE(out, columns));
+  rung_node *shift = bias || zeros ? import_parameter(node->in, layer, "bias", RUNG_SHAPE(out)) : NULL;
   if (!weight || ((bias || zeros) && !shift)) return NULL;
   fill_weight(weight, linear);
   if (bias) fill_bias(shift, bias, beta);
@@ -104,7 +104,7 @@ static rung_node *record(import_node *node, const import_linear *linear, const i
 rung_status import_linear_record(import_node *node, import_value *value, bool bias) {
   if (!value->linear || value->node) return RUNG_OK;
   value->node = record(node, value->linear, NULL, 1, bias);
-  return value->node ? RUNG_OK : rung_error_status();
+  return value->node ? RUNG_OK : import_blame(node, rung_error_status());
 }
 
 /* Waits if one other node reads it, which may bring a bias. */
@@ -163,7 +163,7 @@ static rung_status add_constant(import_node *node, int known) {
                          constant->name, (long long)columns);
   const char *layer = import_layer_name(node->in, constant->name, "bias");
   rung_node *shift =
-      import_parameter(node, layer ? layer : import_layer_number(node->in, "add"), "bias", RUNG_SHAPE(columns));
+      import_parameter(node->in, layer ? layer : import_layer_number(node->in, "add"), "bias", RUNG_SHAPE(columns));
   if (!shift) return import_blame(node, rung_error_status());
   fill_bias(shift, constant, 1);
   return import_output_node(node, rung_add(x, shift));

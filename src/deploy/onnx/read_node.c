@@ -5,6 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Numbers that any file may ask for; and so many more a byte of it: weights of 2 bits are 4, and a layer of them with
+ * one input holds, with all that may stand behind it, a few times that. */
+#define NUMBERS_BASE  ((int64_t)1 << 20)
+#define NUMBERS_TIMES 32
+
 /* ---- Refusing -----------------------------------------------------------------------------------------------------
  */
 
@@ -29,7 +34,9 @@ rung_status import_refuse(const import_node *node, const char *format, ...) {
 }
 
 rung_status import_blame(const import_node *node, rung_status status) {
-  return status == RUNG_OK ? status : fail_node(node, status, rung_error());
+  const char *path = node->in->path;
+  bool told = strncmp(rung_error(), path, strlen(path)) == 0; /* by a refusal on the way */
+  return status == RUNG_OK || told ? status : fail_node(node, status, rung_error());
 }
 
 /* ---- Values -------------------------------------------------------------------------------------------------------
@@ -140,16 +147,6 @@ rung_status import_check_attributes(const import_node *node) {
 /* ---- Outputs ------------------------------------------------------------------------------------------------------
  */
 
-/* A graph of many wide nodes asks for far more memory than its file has bytes: no more than this is given. */
-static rung_status count_activations(import_node *node, const rung_node *computed) {
-  import *in = node->in;
-  const int64_t batch = rung_graph_batch(computed->graph), most = import_most_activations(in);
-  in->activations += rung_tensor_count(&computed->value) / batch;
-  if (in->activations <= most) return RUNG_OK;
-  return import_refuse(node, "the activations up to here are %lld numbers an example, expected at most %lld",
-                       (long long)in->activations, (long long)most);
-}
-
 static import_value *define_output(import_node *node) {
   if (node->proto->n_output == 0) {
     import_refuse(node, "it has no output");
@@ -163,7 +160,8 @@ rung_status import_output_node(import_node *node, rung_node *computed) {
   import_value *value = define_output(node);
   if (!value) return rung_error_status();
   value->node = computed;
-  return count_activations(node, computed);
+  return import_blame(node,
+                      import_count(node->in, rung_tensor_count(&computed->value) / rung_graph_batch(computed->graph)));
 }
 
 rung_status import_output_tensor(import_node *node, const Onnx__TensorProto *proto) {
@@ -189,13 +187,42 @@ rung_status import_output_value(import_node *node, const import_value *value) {
 /* ---- Parameters ---------------------------------------------------------------------------------------------------
  */
 
+rung_status import_count(import *in, int64_t count) {
+  const int64_t most = NUMBERS_BASE + NUMBERS_TIMES * (int64_t)in->bytes;
+  if (count > most - in->numbers)
+    return rung_fail(RUNG_ERROR_UNSUPPORTED,
+                     "%lld numbers more than the %lld so far, of at most %lld for a file of its size", (long long)count,
+                     (long long)in->numbers, (long long)most);
+  in->numbers += count;
+  return RUNG_OK;
+}
+
+static const char *join(import *in, const char *layer, const char *part) {
+  size_t size = strlen(layer) + strlen(part) + sizeof ".";
+  char *name = rung_arena_allocate(in->arena, size);
+  if (name) snprintf(name, size, "%s.%s", layer, part);
+  return name;
+}
+
+/* NULL: no memory. */
+static const char *free_layer(import *in, const char *layer) {
+  const rung_graph *graph = rung_model_graph(in->model);
+  const char *weight = join(in, layer, "weight"), *bias = join(in, layer, "bias");
+  if (!weight || !bias) return NULL;
+  if (!rung_graph_find(graph, weight) && !rung_graph_find(graph, bias)) return layer;
+  size_t size = strlen(layer) + 16;
+  char *other = rung_arena_allocate(in->arena, size);
+  if (other) snprintf(other, size, "%s_%d", layer, ++in->layers);
+  return other;
+}
+
 const char *import_layer_name(import *in, const char *tensor, const char *part) {
   size_t length = strlen(part);
   for (const char *dot = strchr(tensor, '.'); dot; dot = strchr(dot + 1, '.')) {
     bool ends = strncmp(dot + 1, part, length) == 0 && (dot[length + 1] == '\0' || dot[length + 1] == '_');
     if (!ends || dot == tensor) continue;
     char *name = rung_arena_array(in->arena, (size_t)(dot - tensor) + 1, 1);
-    return name ? memcpy(name, tensor, (size_t)(dot - tensor)) : NULL;
+    return name ? free_layer(in, memcpy(name, tensor, (size_t)(dot - tensor))) : NULL;
   }
   return NULL;
 }
@@ -203,16 +230,13 @@ const char *import_layer_name(import *in, const char *tensor, const char *part) 
 const char *import_layer_number(import *in, const char *kind) {
   char name[64];
   snprintf(name, sizeof name, "%s%d", kind, ++in->layers);
-  return rung_arena_string(in->arena, name);
+  const char *copy = rung_arena_string(in->arena, name);
+  return copy ? free_layer(in, copy) : NULL;
 }
 
-rung_node *import_parameter(import_node *node, const char *layer, const char *part, rung_shape shape) {
-  if (!layer) return NULL;
-  rung_graph *graph = rung_model_graph(node->in->model);
-  size_t size = strlen(layer) + strlen(part) + 16;
-  char *name = rung_arena_allocate(node->in->arena, size);
-  if (!name) return NULL;
-  snprintf(name, size, "%s.%s", layer, part);
-  for (int again = 2; rung_graph_find(graph, name); again++) snprintf(name, size, "%s_%d.%s", layer, again, part);
-  return rung_graph_parameter(graph, name, shape);
+rung_node *import_parameter(import *in, const char *layer, const char *part, rung_shape shape) {
+  const char *name = layer ? join(in, layer, part) : NULL;
+  int64_t count;
+  if (!name || rung_shape_count(&shape, &count) != RUNG_OK || import_count(in, count) != RUNG_OK) return NULL;
+  return rung_graph_parameter(rung_model_graph(in->model), name, shape);
 }

@@ -45,7 +45,7 @@ rung_status import_batch_norm(import_node *node) {
   if (!x || check(node, x) != RUNG_OK) return rung_error_status();
   const char *layer = layer_name(node);
   for (int k = scale_input; k <= variance_input; k++) {
-    parameter[k] = import_parameter(node, layer, parts[k], RUNG_SHAPE(x->value.shape.extent[1]));
+    parameter[k] = import_parameter(node->in, layer, parts[k], RUNG_SHAPE(x->value.shape.extent[1]));
     if (!parameter[k]) return import_blame(node, rung_error_status());
     float *value = parameter[k]->value.data;
     for (int64_t j = 0; j < x->value.shape.extent[1]; j++) value[j] = import_real(&node->input[k]->tensor, j);

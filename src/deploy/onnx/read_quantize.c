@@ -124,6 +124,7 @@ static rung_status quantize_constant(import_node *node, const import_tensor *ten
   bool is_signed;
   import_type_is_integer(grid->type, &bits, &is_signed);
   const float low = is_signed ? -ldexpf(1, bits - 1) : 0, high = ldexpf(1, is_signed ? bits - 1 : bits) - 1;
+  if (import_count(node->in, tensor->count) != RUNG_OK) return import_blame(node, rung_error_status());
   int64_t *element;
   Onnx__TensorProto *proto = import_tensor_new(node->in, tensor->count, &element);
   if (!proto) return RUNG_ERROR_MEMORY;
@@ -194,6 +195,10 @@ rung_status import_dequantize_linear(import_node *node) {
   import_grid grid;
   rung_status status = read_grid(node, value->node ? &value->node->value.shape : &value->tensor.shape, type, &grid);
   if (status != RUNG_OK) return status;
+  int bits;
+  bool is_signed;
+  if (!import_type_is_integer(type, &bits, &is_signed) || bits > 32)
+    return import_refuse(node, "its integers are of element type %d, expected at most 32 bits", type);
   if (grid.type != type) return import_refuse(node, "its zero point is not of the type of its integers");
   if (value->node) return dequantize_activation(node, value, &grid);
   if (value->grid.type && !same_grid(&grid, &value->grid))

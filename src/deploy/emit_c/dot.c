@@ -1,33 +1,8 @@
-/* The emitted arithmetic: dot (eq. 11's sum, for four channels), store (eq. 8) and linear (a layer), each written once
- * and shared by all layers. The texts are C as a reader of NAME.c sees it. */
+/* The emitted dot functions: eq. 11's sum, for four channels at a time, so that each input is loaded once for four
+ * products; in plain C and with Arm's instructions on pairs. The texts are C as a reader of NAME.c sees it. */
 #include "emit.h"
 
 #include <string.h>
-
-static const char layer_head[] =
-    "/* A layer: y[j], j < out, from x[k], k < in. */\n"
-    "typedef struct layer {\n"
-    "  const void *weight;        /* units of 4 channels by 4 inputs, along the inputs first */\n";
-static const char dot_member[] = "  const void *(*dot)(const void *, const void *, int, int32_t[4]);\n";
-static const char bias_member[] =
-    "  const int32_t *bias;       /* [out]: eq. 12, less z_x times the sum of the weights (eq. 11) */\n";
-static const char group_members[] =
-    "  const int64_t *bias64;     /* [out]: of eq. 9, with the constant part of each acc_g times M_g */\n"
-    "  int group, groups;         /* inputs that share a scale, and how often they do */\n";
-static const char layer_tail[] =
-    "  const int32_t *multiplier; /* [out], or [out, groups]: M of eq. 7, M_g of eq. 9 */\n"
-    "  const uint8_t *shift;      /* [out]: n - 1 */\n"
-    "  int in, out;\n"
-    "  int32_t zero_point, low, high; /* z_y, qmin and qmax of eq. 8 */\n"
-    "  int wide;                      /* whether y is int32_t: logits */\n"
-    "} layer;\n\n";
-
-static void emit_layer_type(text *to, const emission *at) {
-  text_print(to, "%s%s%s%s%s", layer_head, at->format_count > 1 ? dot_member : "", at->ungrouped ? bias_member : "",
-             at->grouped ? group_members : "", layer_tail);
-}
-
-/* ---- dot -------------------------------------------------------------------------------------------------------- */
 
 void emit_dot_name(text *to, const emission *at, emit_format format) {
   text_print(to, "dot");
@@ -44,12 +19,10 @@ static const char plain_8[] = "    a0 += x0 * w[0] + x1 * w[1] + x2 * w[2] + x3 
                               "    a1 += x0 * w[4] + x1 * w[5] + x2 * w[6] + x3 * w[7];\n"
                               "    a2 += x0 * w[8] + x1 * w[9] + x2 * w[10] + x3 * w[11];\n"
                               "    a3 += x0 * w[12] + x1 * w[13] + x2 * w[14] + x3 * w[15];\n";
-static const char pairs_8[] =
-    "    const uint32_t w0 = word(w), w1 = word(w + 4), w2 = word(w + 8), w3 = word(w + 12);\n"
-    "    a0 = smlad(x02, even_i8(w0), smlad(x13, odd_i8(w0), a0));\n"
-    "    a1 = smlad(x02, even_i8(w1), smlad(x13, odd_i8(w1), a1));\n"
-    "    a2 = smlad(x02, even_i8(w2), smlad(x13, odd_i8(w2), a2));\n"
-    "    a3 = smlad(x02, even_i8(w3), smlad(x13, odd_i8(w3), a3));\n";
+static const char pairs_8[] = "    a0 = smlad(x02, even_i8(word(w)), smlad(x13, odd_i8(word(w)), a0));\n"
+                              "    a1 = smlad(x02, even_i8(word(w + 4)), smlad(x13, odd_i8(word(w + 4)), a1));\n"
+                              "    a2 = smlad(x02, even_i8(word(w + 8)), smlad(x13, odd_i8(word(w + 8)), a2));\n"
+                              "    a3 = smlad(x02, even_i8(word(w + 12)), smlad(x13, odd_i8(word(w + 12)), a3));\n";
 static const char end_8[] = "  acc[0] = a0;\n"
                             "  acc[1] = a1;\n"
                             "  acc[2] = a2;\n"
@@ -100,22 +73,29 @@ static const char end_1[] = "  acc[0] = 2 * a0 - sum;\n"
                             "  acc[3] = 2 * a3 - sum;\n";
 
 static const width_text widths[] = {
-    {8, "int8_t", " * A unit: 4 inputs' weights of the first channel, of the second, of the third, of the fourth.",
+    {8, "int8_t", "/* Weights: 16 bytes hold those of 4 channels by 4 inputs, the first channel's 4 first. */\n\n",
      plain_8, pairs_8, end_8},
     {4, "uint8_t",
-     " * A unit: 8 bytes of two codes each, w + 8 for a weight w, so that 8 times the sum of x is too much: inputs 0 "
-     "and 1 of\n"
-     " * channels 0 and 1, inputs 2 and 3 of the same, then channels 2 and 3. The earlier code is in the low bits.",
+     "/* Weights of 4 bits: 8 bytes hold those of 4 channels by 4 inputs, a weight w as the code w + 8, so that in the "
+     "end\n"
+     " * 8 times the sum of x goes off. A byte holds two neighbouring inputs of a channel, the first in its low bits; "
+     "the\n"
+     " * bytes are inputs 0 and 1 of channels 0 and 1, inputs 2 and 3 of these, then the same of channels 2 and 3. "
+     "*/\n\n",
      plain_4, pairs_4, end_4},
     {2, "uint8_t",
-     " * A unit: 4 bytes of four codes each, w + 2 for a weight w, so that twice the sum of x is too much: inputs 0 "
-     "and 1 of\n"
-     " * channels 0 and 1, the same of channels 2 and 3, then inputs 2 and 3. The earlier code is in the low bits.",
+     "/* Weights of 2 bits: 4 bytes hold those of 4 channels by 4 inputs, a weight w as the code w + 2, so that in the "
+     "end\n"
+     " * twice the sum of x goes off. A byte holds two neighbouring inputs of two channels, the first in its low bits; "
+     "the\n"
+     " * bytes are inputs 0 and 1 of channels 0 and 1, of channels 2 and 3, then the same of inputs 2 and 3. */\n\n",
      plain_2, pairs_2, end_2},
     {1, "uint8_t",
-     " * A unit: 2 bytes of eight bits each, 1 for a weight of 1 and 0 for one of -1, so that twice the sum less the "
-     "sum of x is\n"
-     " * meant: inputs 0 and 1 of all four channels, then inputs 2 and 3. The earlier bit is the lower one.",
+     "/* Weights of 1 bit: 2 bytes hold those of 4 channels by 4 inputs, -1 as the code 0 and 1 as 1, so that in the "
+     "end the\n"
+     " * sum is doubled and the sum of x goes off. A byte holds two neighbouring inputs of four channels, the first in "
+     "its\n"
+     " * low bits: inputs 0 and 1, then inputs 2 and 3. */\n\n",
      plain_1, pairs_1, end_1},
 };
 
@@ -134,7 +114,8 @@ static void emit_dot(text *to, const emission *at, emit_format format, bool pair
   const width_text *width = find_width(format.width);
   const char *type = format.type == RUNG_I8 ? "int8_t" : "uint8_t", *suffix = rung_dtype_name(format.type);
   const bool packed = format.width < 8;
-  text_print(to, "static const void *");
+  /* Inlined, gcc -Os runs out of registers in the loop. */
+  text_print(to, "%sstatic const void *", pairs ? "__attribute__((noinline)) " : "");
   emit_dot_name(to, at, format);
   text_print(to,
              "(const void *inputs, const void *weights, int n, int32_t acc[4]) {\n"
@@ -206,59 +187,21 @@ static void emit_arm_helpers(text *to, const emission *at) {
 
 static void emit_dots(text *to, const emission *at, bool pairs) {
   for (int i = 0; i < at->format_count; i++) {
-    text_print(to,
-               "/* acc[c] = the sum of x w over n inputs x, for four channels c; returns where the weights end.\n"
-               "%s */\n",
-               find_width(at->format[i].width)->layout);
+    text_print(to, "/* acc[c] = sum over n inputs of x w, for four channels; returns where their weights end. */\n");
     emit_dot(to, at, at->format[i], pairs);
     text_print(to, "\n");
   }
 }
 
-/* ---- store and linear ------------------------------------------------------------------------------------------- */
+static bool uses_width(const emission *at, int width) {
+  for (int i = 0; i < at->format_count; i++)
+    if (at->format[i].width == width) return true;
+  return false;
+}
 
-static const char store_text[] =
-    "/* y[j] from the sum times M: eq. 8. (sum + 2^(n-1)) >> n is ((sum >> (n-1)) + 1) >> 1. */\n"
-    "static void store(const layer *l, void *y, int j, int64_t sum) {\n"
-    "  int64_t r = (((sum >> l->shift[j]) + 1) >> 1) + l->zero_point;\n"
-    "  if (r < l->low) r = l->low;\n"
-    "  if (r > l->high) r = l->high;\n"
-    "  if (l->wide)\n"
-    "    ((int32_t *)y)[j] = (int32_t)r;\n"
-    "  else\n"
-    "    ((uint8_t *)y)[j] = (uint8_t)r; /* of an int8_t, its bits */\n"
-    "}\n\n";
-
-static const char linear_head[] = "/* One layer, four channels at a time. */\n"
-                                  "static void linear(const layer *l, const void *x, void *y) {\n"
-                                  "  const void *w = l->weight;\n"
-                                  "  for (int j = 0; j < l->out; j += 4) {\n"
-                                  "    int32_t acc[4];\n";
-static const char linear_tail[] =
-    "    for (int c = 0; c < 4 && j + c < l->out; c++)\n"
-    "      store(l, y, j + c, (int64_t)(acc[c] + l->bias[j + c]) * l->multiplier[j + c]);\n"
-    "  }\n"
-    "}\n\n";
-
-static const char groups_head[] =
-    "/* One layer whose inputs have a scale a group, four channels at a time: eq. 9. */\n"
-    "static void linear_groups(const layer *l, const void *x, void *y) {\n"
-    "  const void *w = l->weight;\n"
-    "  for (int j = 0; j < l->out; j += 4) {\n"
-    "    int64_t sum[4] = {0};\n"
-    "    for (int g = 0; g < l->groups; g++) {\n"
-    "      const int first = g * l->group, n = l->in - first < l->group ? l->in - first : l->group;\n"
-    "      int32_t acc[4];\n";
-static const char groups_tail[] =
-    "      for (int c = 0; c < 4 && j + c < l->out; c++)\n"
-    "        sum[c] += (int64_t)acc[c] * l->multiplier[(j + c) * l->groups + g];\n"
-    "    }\n"
-    "    for (int c = 0; c < 4 && j + c < l->out; c++) store(l, y, j + c, sum[c] + l->bias64[j + c]);\n"
-    "  }\n"
-    "}\n\n";
-
-void emit_functions(text *to, const emission *at) {
-  emit_layer_type(to, at);
+void emit_dot_functions(text *to, const emission *at) {
+  for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++)
+    if (uses_width(at, widths[i].width)) text_print(to, "%s", widths[i].layout);
   if (at->options.cmsis) {
     text_print(to, "#ifdef SMLAD\n\n");
     emit_arm_helpers(to, at);
@@ -267,12 +210,4 @@ void emit_functions(text *to, const emission *at) {
   }
   emit_dots(to, at, false);
   if (at->options.cmsis) text_print(to, "#endif\n\n");
-  const char *dot = at->format_count > 1 ? "l->dot" : "dot";
-  text_add(to, store_text, strlen(store_text));
-  if (at->ungrouped) text_print(to, "%s    w = %s(x, w, l->in, acc);\n%s", linear_head, dot, linear_tail);
-  if (at->grouped) {
-    text_add(to, groups_head, strlen(groups_head));
-    text_print(to, "      w = %s((const uint8_t *)x + first, w, n, acc);\n", dot);
-    text_add(to, groups_tail, strlen(groups_tail));
-  }
 }
