@@ -16,7 +16,9 @@ static const struct {
   rung_scheme scheme;
 } networks[] = {
     {"w8a8", "input 4; linear 3, relu, linear 2; cross-entropy", {0}},
-    {"w4a4", "input 4; linear 3, relu6, linear 2 no-bias; cross-entropy", {.weight_bits = 4, .activation_bits = 4}},
+    {"w4a4",
+     "input 4; linear 3, relu6, linear 2 no-bias; cross-entropy",
+     {.weight_bits = 4, .activation_bits = 4, .observer = {.kind = RUNG_OBSERVER_MOVING_AVERAGE}}},
     {"w2a2_groups",
      "input 4; linear 8, relu, linear 2; cross-entropy",
      {.weight_bits = 2, .activation_bits = 2, .weight_granularity = RUNG_PER_GROUP, .weight_group = 4}},
