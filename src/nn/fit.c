@@ -172,7 +172,7 @@ static rung_status prepare(fitting *fit, const rung_fit_options *given) {
   fit->progress.steps = (fit->dataset->count + batch - 1) / batch;
   fit->optimizer = optimizer_new(fit->graph, given);
   fit->order = rung_allocate((size_t)fit->dataset->count * sizeof *fit->order);
-  return fit->optimizer && fit->order ? RUNG_OK : rung_error_status();
+  return fit->optimizer && fit->order ? rung_graph_plan(fit->graph) : rung_error_status();
 }
 
 /* Brings the model and the fit to where the file was written. What the file is not of is found before anything changes.

@@ -87,8 +87,10 @@ static void put_model(checkpoint_out *out, const rung_model *model) {
   }
   checkpoint_put_text(out, "rung", CHECKPOINT_VERSION);
   char *text = rung_model_text(model); /* NULL for what is no chain: such a file goes into a model that is recorded */
-  if (text != NULL) checkpoint_put_text(out, "model", text);
-  if (text == NULL && rung_error_status() == RUNG_ERROR_MEMORY) out->status = RUNG_ERROR_MEMORY;
+  if (text != NULL)
+    checkpoint_put_text(out, "model", text);
+  else if (rung_error_status() == RUNG_ERROR_MEMORY)
+    out->status = RUNG_ERROR_MEMORY;
   rung_release(text);
   checkpoint_put_fields(out, "", model_table, &fields);
   if (model->has_scheme) checkpoint_put_fields(out, "scheme", scheme_table, &model->scheme);
