@@ -165,5 +165,48 @@ START_TEST(saving) {
 }
 END_TEST
 
+/* ---- Loading ---------------------------------------------------------------------------------------------------- */
+
+static int load_threads;
+
+/* A checkpoint within a fit, beside what the scenario may leave. */
+static const char *checkpoint_of(int variant) {
+  network *net = network_calibrated(variant, 1, &schemes[variant]);
+  const char *path = scratch_path("before/checkpoint.safetensors");
+  rung_status status =
+      rung_fit(net->model, net->data, &(rung_fit_options){.epochs = 2, .rate = 1e-3f, .checkpoint = path});
+  network_finish(net);
+  if (status == RUNG_ERROR_UNSUPPORTED) test_skip("no cJSON");
+  ck_assert_msg(status == RUNG_OK, "%s", rung_error());
+  return path;
+}
+
+static void *prepare_load(int variant, int threads) {
+  (void)variant;
+  load_threads = threads;
+  return &load_threads;
+}
+
+static rung_status load(void *state, uint64_t *result) {
+  (void)state;
+  const rung_model_options options = {.threads = load_threads};
+  return take_model(rung_model_load(scratch_path("before/checkpoint.safetensors"), &options), result);
+}
+
+static rung_status resume(void *state, uint64_t *result) {
+  network *net = state;
+  const char *path = scratch_path("before/checkpoint.safetensors");
+  rung_status status = rung_fit(net->model, net->data, &(rung_fit_options){.epochs = 2, .rate = 1e-3f, .resume = path});
+  if (status == RUNG_OK) *result = rung_model_hash(net->model);
+  return status;
+}
+
+START_TEST(loading) {
+  checkpoint_of(_i ? 3 : 0); /* without and with histograms */
+  fail_each_allocation(&(scenario){"model_load", prepare_load, load, NULL}, 0, 1);
+  fail_each_allocation(&(scenario){"fit resumed", prepare_float, resume, network_finish}, 0, 1);
+}
+END_TEST
+
 TEST_MAIN(CASES(recording, 2), CASE(text), CASES(fitting, 2), CASES(calibrating, 2), CASES(quantized_fitting, 2),
-          CASES(evaluating, 2), CASE(saving))
+          CASES(evaluating, 2), CASE(saving), CASES(loading, 2))
