@@ -166,6 +166,22 @@ static rung_status read_buffers(program_reader *reader) {
   return reader->range ? RUNG_OK : rung_error_status();
 }
 
+/* "2 28 28 image", if the file says. */
+static rung_status read_input(const program_reader *reader) {
+  rung_program *program = reader->program;
+  const char *at = rung_safetensors_metadata(reader->file, PROGRAM_INPUT);
+  if (!at) return RUNG_OK;
+  int64_t rank = 0, count = 0;
+  bool good = take_number(&at, &rank) && rank < RUNG_MAX_RANK;
+  for (int i = 0; i < rank && good; i++) good = take_number(&at, &program->input_shape.extent[i]);
+  program->input_shape.rank = good ? (int)rank : 0;
+  good = good && rung_shape_count(&program->input_shape, &count) == RUNG_OK &&
+         count == program->layer[0].instruction.integers.in && program_name_is_good(at);
+  if (!good) return bad_line(reader, PROGRAM_INPUT, 0, "RANK EXTENT... NAME, with the inputs of the first instruction");
+  snprintf(program->input_name, sizeof program->input_name, "%s", at);
+  return RUNG_OK;
+}
+
 /* ---- The file --------------------------------------------------------------------------------------------------- */
 
 static rung_status check_kind(const program_reader *reader) {
@@ -189,6 +205,7 @@ static rung_status read_program(program_reader *reader, const char *buffers, con
   for (int i = 0; i <= count && status == RUNG_OK; i++) status = read_buffer_line(reader, &buffers, i);
   for (int i = 0; i < count && status == RUNG_OK; i++) status = read_instruction_line(reader, &instructions, i);
   for (int i = 0; i < count && status == RUNG_OK; i++) status = read_layer(reader, i);
+  if (status == RUNG_OK) status = read_input(reader);
   return status == RUNG_OK ? program_finish(reader->program, reader->path) : status;
 }
 

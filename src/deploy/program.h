@@ -17,11 +17,11 @@ struct rung_program {
   rung_arena *arena;
   int count;
   program_layer *layer;
-  rung_buffer *buffer;    /* [count + 1], from the input to the logits */
-  int64_t scratch;        /* bytes an example of all buffers in scratch */
-  char input_name[64];    /* the model's */
-  rung_shape input_shape; /* of an example: without the batch */
-  bool real_inputs;       /* the model's inputs are f32, quantized before the first layer */
+  rung_buffer *buffer;                /* [count + 1], from the input to the logits */
+  int64_t scratch;                    /* bytes an example of all buffers in scratch */
+  char input_name[PROGRAM_NAME_SIZE]; /* the model's; "" if not known */
+  rung_shape input_shape;             /* of an example: without the batch */
+  bool real_inputs;                   /* the model's inputs are f32, quantized before the first layer */
 };
 
 /* An empty program with room for `layers` of them. NULL with a message. */

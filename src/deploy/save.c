@@ -102,6 +102,18 @@ static char *instruction_lines(program_writer *writer) {
   return text;
 }
 
+static char *input_line(program_writer *writer) {
+  const rung_shape *shape = &writer->program->input_shape;
+  const size_t size = LINE + (size_t)shape->rank * 24;
+  char *text = take(writer, size, 1), *end = text;
+  if (!text) return NULL;
+  end += snprintf(end, size, "%d ", shape->rank);
+  for (int i = 0; i < shape->rank; i++)
+    end += snprintf(end, size - (size_t)(end - text), "%lld ", (long long)shape->extent[i]);
+  snprintf(end, size - (size_t)(end - text), "%s", writer->program->input_name);
+  return text;
+}
+
 static rung_status write_program(program_writer *writer, const char *path) {
   add_buffers(writer);
   for (int i = 0; i < writer->program->count; i++) add_layer(writer, &writer->program->layer[i].instruction);
@@ -109,10 +121,11 @@ static rung_status write_program(program_writer *writer, const char *path) {
                                     {PROGRAM_VERSION_KEY, PROGRAM_VERSION},
                                     {PROGRAM_TAKES_KEY, writer->program->real_inputs ? "reals" : "integers"},
                                     {PROGRAM_BUFFERS, buffer_lines(writer)},
-                                    {PROGRAM_INSTRUCTIONS, instruction_lines(writer)}};
+                                    {PROGRAM_INSTRUCTIONS, instruction_lines(writer)},
+                                    {PROGRAM_INPUT, input_line(writer)}};
+  const int count = (int)(sizeof metadata / sizeof metadata[0]) - !writer->program->input_name[0];
   if (writer->failed) return RUNG_ERROR_MEMORY;
-  return rung_safetensors_write_with(path, writer->tensor, writer->count, metadata,
-                                     (int)(sizeof metadata / sizeof metadata[0]));
+  return rung_safetensors_write_with(path, writer->tensor, writer->count, metadata, count);
 }
 
 rung_status rung_program_save(const rung_program *program, const char *path) {
@@ -120,6 +133,8 @@ rung_status rung_program_save(const rung_program *program, const char *path) {
   for (int i = 0; i < program->count; i++)
     if (!program_name_is_good(program->layer[i].name))
       return rung_fail(RUNG_ERROR_ARGUMENT, "%s: layer %d has a name with a control character", path, i);
+  if (program->input_name[0] && !program_name_is_good(program->input_name))
+    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: the input has a name with a control character", path);
   program_writer writer = {.program = program, .arena = rung_arena_new()};
   if (!writer.arena) return RUNG_ERROR_MEMORY;
   writer.tensor = take(&writer, (size_t)program->count * MOST_TENSORS + 3, sizeof *writer.tensor);

@@ -578,6 +578,34 @@ START_TEST(a_written_program_can_be_read) {
 }
 END_TEST
 
+/* A saved program still knows its input's name and shape; one that does not is given some. */
+START_TEST(a_loaded_program_is_written_as_before) {
+  pictures data = pictures_load(64, 64);
+  rung_model *model = calibrated(NETWORK_RELU, data.train, &scheme_cases[0].scheme);
+  rung_program *program = freeze(model);
+  expect_ok(rung_program_save(program, scratch_path("program.safetensors")));
+  rung_program *loaded = rung_program_load(scratch_path("program.safetensors"));
+  ck_assert_msg(loaded != NULL, "%s", rung_error());
+  expect_ok(rung_program_export_onnx(program, scratch_path("before.onnx"), NULL));
+  expect_ok(rung_program_export_onnx(loaded, scratch_path("after.onnx"), NULL));
+  size_t before_size, after_size;
+  unsigned char *before = scratch_read(scratch_path("before.onnx"), &before_size);
+  unsigned char *after = scratch_read(scratch_path("after.onnx"), &after_size);
+  ck_assert_uint_eq(before_size, after_size);
+  ck_assert_mem_eq(before, after, before_size);
+  free(before);
+  free(after);
+  loaded->input_name[0] = '\0';
+  Onnx__ModelProto *file = export_program(loaded, NULL);
+  expect_value(file->graph->input[0], "input", FLOAT, 1, &(int){784});
+  release(file);
+  rung_program_free(program);
+  rung_program_free(loaded);
+  rung_model_free(model);
+  pictures_free(&data);
+}
+END_TEST
+
 /* ---- What is refused -------------------------------------------------------------------------------------------- */
 
 static void expect_refused(const rung_model *model, rung_status status, const char *message) {
@@ -685,9 +713,9 @@ TEST_MAIN(CASES(the_file_computes_the_program, NETWORK_COUNT *LENGTH(scheme_case
           CASES(a_layer_is_the_usual_pattern, 4), CASE(an_opset_can_be_asked_for),
           CASE(every_operation_has_its_counterpart), CASE(parameters_are_the_models),
           CASE(a_model_without_a_loss_is_its_last_node), CASES(a_written_model_can_be_read, NETWORK_END),
-          CASES(a_written_program_can_be_read, LENGTH(scheme_cases)), CASE(an_operation_without_a_counterpart_is_named),
-          CASE(a_model_that_computes_nothing_is_refused), CASE(two_values_of_one_name_are_refused),
-          CASE(what_is_no_number_is_refused), CASE(what_is_missing_is_named),
+          CASES(a_written_program_can_be_read, LENGTH(scheme_cases)), CASE(a_loaded_program_is_written_as_before),
+          CASE(an_operation_without_a_counterpart_is_named), CASE(a_model_that_computes_nothing_is_refused),
+          CASE(two_values_of_one_name_are_refused), CASE(what_is_no_number_is_refused), CASE(what_is_missing_is_named),
           CASE(a_refused_model_leaves_the_file_that_was_there))
 
 #else

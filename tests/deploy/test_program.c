@@ -186,6 +186,12 @@ static const change changes[] = {
     {.key = "rung", .says = "not a program"},
     {.key = "version", .text = "2", .says = "a program of version '2', expected '1'"},
     {.key = "takes", .says = "lacks metadata 'takes'"},
+    {.key = "input", .text = "2 3 2 ", .says = "'input', line 1"},
+    {.key = "input", .text = "2 3 3 image", .says = "'input', line 1"},
+    {.key = "input", .text = "7 1 1 1 1 1 1 6 image", .says = "'input', line 1"},
+    {.key = "input", .text = "2 0 6 image", .says = "'input', line 1"},
+    {.key = "input", .text = "1 6 im\nage", .says = "'input', line 1"},
+    {.key = "input", .text = "99999999999999999999 6 image", .says = "'input', line 1"},
     {.key = "buffers", .text = "u8 6\nu8 9\ni32 3", .says = "2 instructions and 2 buffers"},
     {.key = "buffers", .text = "u8 6\nu8 8\ni32 3\n", .says = "fc1.weight"},
     {.key = "buffers", .text = "u8 6\ni32 9\ni32 3\n", .says = "'buffers', line 2: expected u8 COUNT or i8 COUNT"},
@@ -217,8 +223,8 @@ static void put(rung_tensor *tensor, int index, double value) {
 }
 
 static void rewrite(const char *path, const change *with) {
-  enum { KEYS = 5 };
-  static const char *const keys[KEYS] = {"rung", "version", "takes", "buffers", "instructions"};
+  enum { KEYS = 6 };
+  static const char *const keys[KEYS] = {"rung", "version", "takes", "input", "buffers", "instructions"};
   rung_safetensors *file = rung_safetensors_open(path);
   ck_assert_msg(file != NULL, "%s", rung_error());
   rung_named_tensor tensor[32];

@@ -129,11 +129,13 @@ static const char *write_layer(export_file *file, const rung_instruction *layer,
 
 static const char *write_input(export_file *file, const rung_program *program) {
   const rung_buffer *input = rung_program_buffer(program, 0);
-  const char *x = program->input_name;
+  const bool known = program->input_name[0] != '\0';
+  const rung_shape shape = known ? program->input_shape : RUNG_SHAPE(input->count);
+  const char *x = known ? program->input_name : "input";
   const activation to = {
       export_name(file, "%s.quantized", x), input->type, input->scale, input->zero_point, input->qmin, input->qmax};
-  export_input(file, x, EXPORT_FLOAT, &program->input_shape);
-  if (program->input_shape.rank != 1) {
+  export_input(file, x, EXPORT_FLOAT, &shape);
+  if (shape.rank != 1) {
     x = export_node(file, "Flatten", INPUTS(x), export_name(file, "%s.flat", x));
     export_attribute_int(file, "axis", 1);
   }
