@@ -153,7 +153,7 @@ START_TEST(survives_every_byte) {
   unsigned char *bytes = scratch_read(GOLDEN "i2_little.npy", &size);
   for (size_t at = 0; at < 128; at++) {
     unsigned char right = bytes[at];
-    for (int value = 0; value < 256; value += at < 80 ? 1 : 15) {
+    for (int value = 0; value < 256; value += at < 12 ? 1 : 15) {
       rung_tensor tensor;
       bytes[at] = (unsigned char)value;
       rung_status status = rung_npy_read(scratch_write("byte.npy", bytes, size), &tensor);
