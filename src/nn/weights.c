@@ -40,7 +40,8 @@ static const rung_tensor *find(const rung_safetensors *file, const char *path, c
     rung_fail(RUNG_ERROR_FORMAT, "%s: it has no tensor '%s', which the model wants", path, name);
     return NULL;
   }
-  if (!is_float(tensor->type) || tensor->data == NULL) return rung_safetensors_expect(file, name, RUNG_F32, &parameter->shape);
+  if (!is_float(tensor->type) || tensor->data == NULL)
+    return rung_safetensors_expect(file, name, RUNG_F32, &parameter->shape);
   if (!rung_shape_equal(&tensor->shape, &parameter->shape)) {
     rung_fail(RUNG_ERROR_SHAPE, "%s: tensor '%s' is %s, model wants %s", path, name,
               rung_shape_format(&tensor->shape, have, sizeof have),
