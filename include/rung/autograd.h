@@ -106,6 +106,9 @@ typedef struct rung_replay_options {
 } rung_replay_options;
 
 RUNG_API rung_status rung_graph_replay(rung_graph *graph, const rung_replay_options *options);
+/* Plans the replays of a graph as it is bound now, which the first of them else does: all memory that they take is
+ * asked for here. */
+RUNG_API rung_status rung_graph_plan(rung_graph *graph);
 
 /* ---- Looking ---------------------------------------------------------------------------------------------------- */
 

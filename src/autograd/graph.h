@@ -40,7 +40,6 @@ struct rung_graph {
   const rung_replay_options *current; /* during a replay */
 };
 
-rung_status graph_plan(rung_graph *graph);
 /* Sets every batched node's outermost extent. */
 void graph_set_count(rung_graph *graph, int64_t count);
 

@@ -150,7 +150,7 @@ static rung_status provide_plan(rung_graph *graph) {
   return RUNG_OK;
 }
 
-rung_status graph_plan(rung_graph *graph) {
+rung_status rung_graph_plan(rung_graph *graph) {
   if (graph->planned == graph->count) return RUNG_OK;
   graph->planned = -1;
   rung_status status = provide_plan(graph);

@@ -88,7 +88,7 @@ rung_status rung_graph_replay(rung_graph *graph, const rung_replay_options *opti
   if (graph->count == 0) return rung_fail(RUNG_ERROR_STATE, "replay: the graph is empty");
   int last = options->last ? options->last->index : graph->count - 1;
   status = check_options(graph, options, last);
-  if (status == RUNG_OK) status = graph_plan(graph);
+  if (status == RUNG_OK) status = rung_graph_plan(graph);
   for (int i = 0; i <= last && status == RUNG_OK; i++)
     if (leaf_is_input(graph->nodes[i])) status = leaf_prepare(graph->nodes[i], options);
   if (status != RUNG_OK) return status;

@@ -44,13 +44,13 @@ static rung_fit_options with_defaults(const rung_fit_options *options) {
   return filled;
 }
 
-/* The epoch is counted in model->epochs already. */
+/* An epoch is counted, and has its order for good, once its first step is done. */
 static void order_examples(fitting *fit) {
   const uint32_t count = (uint32_t)fit->dataset->count;
   if (fit->options->no_shuffle) {
     for (uint32_t i = 0; i < count; i++) fit->order[i] = i;
   } else {
-    rung_rng rng = rung_rng_split(&fit->model->rng, fit->model->epochs - 1);
+    rung_rng rng = rung_rng_split(&fit->model->rng, fit->model->epochs - (fit->done > 0));
     rung_rng_permutation(&rng, fit->order, count);
   }
 }
@@ -130,13 +130,13 @@ static rung_status train_epoch(fitting *fit, bool *stop) {
   if (fit->done == 0) {
     fit->loss = 0;
     fit->correct = 0;
-    fit->model->epochs++;
   }
   progress->validation = (rung_metrics){0};
   order_examples(fit);
   for (progress->step = fit->done + 1; progress->step <= progress->steps && !*stop; progress->step++) {
     rung_status status = train_step(fit, (progress->step - 1) * batch);
     seconds += seconds_now() - started;
+    if (status == RUNG_OK && progress->step == 1) fit->model->epochs++;
     if (status == RUNG_OK && progress->step == progress->steps) status = validate(fit);
     if (status != RUNG_OK) return status;
     progress->seconds = seconds;
@@ -172,7 +172,7 @@ static rung_status prepare(fitting *fit, const rung_fit_options *given) {
   fit->progress.steps = (fit->dataset->count + batch - 1) / batch;
   fit->optimizer = optimizer_new(fit->graph, given);
   fit->order = rung_allocate((size_t)fit->dataset->count * sizeof *fit->order);
-  return fit->optimizer && fit->order ? RUNG_OK : rung_error_status();
+  return fit->optimizer && fit->order ? rung_graph_plan(fit->graph) : rung_error_status();
 }
 
 /* Brings the model and the fit to where the file was written. What the file is not of is found before anything changes.

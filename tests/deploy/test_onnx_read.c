@@ -6,7 +6,7 @@
 
 enum { EXAMPLES = 32, PIXELS = 16, CLASSES = 4 };
 
-/* ---- The golden files ------------------------------------------------------------------------------------------- */
+/* ---- The golden files -------------------------------------------------------------------------------------------- */
 
 typedef struct golden {
   char path[512];
@@ -175,8 +175,7 @@ START_TEST(an_import_is_quantized_trained_and_exported) {
 }
 END_TEST
 
-/* ---- Quantized files ----------------------------------------------------------------------------------------------
- */
+/* ---- Quantized files --------------------------------------------------------------------------------------------- */
 
 /* ONNX Runtime's files, up to where it rounds the logits to 8 bits: one of our steps apart, and its sums of f32. */
 START_TEST(what_onnx_runtime_quantized_computes_its_logits) {
@@ -292,8 +291,7 @@ START_TEST(biases_of_many_bits_come_back) {
 }
 END_TEST
 
-/* ---- What is refused ----------------------------------------------------------------------------------------------
- */
+/* ---- What is refused --------------------------------------------------------------------------------------------- */
 
 /* In one line that begins with the path, and has it once. */
 static void expect_refused(const char *path, const char *says) {
@@ -377,8 +375,7 @@ START_TEST(what_rung_lacks_is_named) {
 }
 END_TEST
 
-/* ---- What is read, by hand ----------------------------------------------------------------------------------------
- */
+/* ---- What is read, by hand --------------------------------------------------------------------------------------- */
 
 static double gelu_of(double x) {
   return x / 2 * (1 + erf(x / sqrt(2)));
@@ -490,8 +487,7 @@ START_TEST(the_loss_can_be_chosen) {
 }
 END_TEST
 
-/* ---- Files that are no models -------------------------------------------------------------------------------------
- */
+/* ---- Files that are no models ------------------------------------------------------------------------------------ */
 
 /* A model of one Gemm whose weight is as given. */
 static const char *weight_file(void (*put_weight)(message *tensor)) {
@@ -654,8 +650,7 @@ START_TEST(damaged_files_do_no_harm) {
 }
 END_TEST
 
-/* ---- PyTorch at hand ----------------------------------------------------------------------------------------------
- */
+/* ---- PyTorch at hand --------------------------------------------------------------------------------------------- */
 
 static const char *const mnist_program =
     "import sys, torch, warnings\n"

@@ -51,14 +51,17 @@ static rung_status compare(void *state, uint64_t *result) {
 
 START_TEST(freezing) {
   for (int variant = 0; variant < 2; variant++)
-    fail_each_allocation(&(scenario){"freeze and run", prepare_calibrated, freeze, network_finish}, variant, 1 + _i);
+    fail_each_allocation(&(scenario){"freeze and run", prepare_calibrated, freeze, network_finish, false}, variant,
+                         1 + _i);
 }
 END_TEST
 
 START_TEST(comparing) {
   for (int variant = 0; variant < 2; variant++) {
-    fail_each_allocation(&(scenario){"program_evaluate", prepare_program, evaluate, network_finish}, variant, 1 + _i);
-    fail_each_allocation(&(scenario){"program_compare", prepare_program, compare, network_finish}, variant, 1 + _i);
+    fail_each_allocation(&(scenario){"program_evaluate", prepare_program, evaluate, network_finish, false}, variant,
+                         1 + _i);
+    fail_each_allocation(&(scenario){"program_compare", prepare_program, compare, network_finish, false}, variant,
+                         1 + _i);
   }
 }
 END_TEST
@@ -82,7 +85,7 @@ static rung_status verify(void *state, uint64_t *result) {
 }
 
 START_TEST(verifying) {
-  fail_each_allocation(&(scenario){"verify", prepare_calibrated, verify, network_finish}, 0, 1 + _i);
+  fail_each_allocation(&(scenario){"verify", prepare_calibrated, verify, network_finish, false}, 0, 1 + _i);
 }
 END_TEST
 
@@ -97,7 +100,7 @@ static rung_status emit(void *state, uint64_t *result) {
 
 START_TEST(emitting) {
   for (int variant = 0; variant < 2; variant++)
-    fail_each_allocation(&(scenario){"emit_c", prepare_program, emit, network_finish}, variant, 1);
+    fail_each_allocation(&(scenario){"emit_c", prepare_program, emit, network_finish, false}, variant, 1);
 }
 END_TEST
 
@@ -129,8 +132,8 @@ START_TEST(saving) {
   network_finish(net);
   if (unsupported) test_skip("no cJSON");
   for (int variant = 0; variant < 2; variant++) {
-    fail_each_allocation(&(scenario){"program_save", prepare_program, save, network_finish}, variant, 1);
-    fail_each_allocation(&(scenario){"program_load and run", prepare_saved, load, network_finish}, variant, 1);
+    fail_each_allocation(&(scenario){"program_save", prepare_program, save, network_finish, false}, variant, 1);
+    fail_each_allocation(&(scenario){"program_load and run", prepare_saved, load, network_finish, false}, variant, 1);
   }
 }
 END_TEST
@@ -176,15 +179,17 @@ static void need_onnx(void) {
 
 START_TEST(exporting_onnx) {
   need_onnx();
-  fail_each_allocation(&(scenario){"program_export_onnx", prepare_program, export_program, network_finish}, 0, 1);
-  fail_each_allocation(&(scenario){"model_export_onnx", prepare_program, export_model, network_finish}, 0, 1);
+  fail_each_allocation(&(scenario){"program_export_onnx", prepare_program, export_program, network_finish, false}, 0,
+                       1);
+  fail_each_allocation(&(scenario){"model_export_onnx", prepare_program, export_model, network_finish, false}, 0, 1);
 }
 END_TEST
 
 START_TEST(importing_onnx) {
   need_onnx();
   for (int variant = 0; variant < 2; variant++)
-    fail_each_allocation(&(scenario){"model_import_onnx", prepare_import, import, network_finish}, variant, 1 + _i);
+    fail_each_allocation(&(scenario){"model_import_onnx", prepare_import, import, network_finish, false}, variant,
+                         1 + _i);
 }
 END_TEST
 

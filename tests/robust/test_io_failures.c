@@ -30,11 +30,11 @@ static rung_status read_csv(void *path, uint64_t *result) {
 }
 
 START_TEST(csv) {
-  fail_each_allocation(&(scenario){"csv", prepare_csv, read_csv, NULL}, 0, 1);
+  fail_each_allocation(&(scenario){"csv", prepare_csv, read_csv, NULL, false}, 0, 1);
   rung_dataset *compressed = rung_dataset_read_csv(prepare_csv(1, 1), NULL);
   if (compressed == NULL && strstr(rung_error(), "no zlib")) return;
   rung_dataset_free(compressed);
-  fail_each_allocation(&(scenario){"csv.gz", prepare_csv, read_csv, NULL}, 1, 1);
+  fail_each_allocation(&(scenario){"csv.gz", prepare_csv, read_csv, NULL, false}, 1, 1);
 }
 END_TEST
 
@@ -49,8 +49,8 @@ static rung_status read_npy_targets(void *state, uint64_t *result) {
 }
 
 START_TEST(npy) {
-  fail_each_allocation(&(scenario){"npy labels", NULL, read_npy, NULL}, 0, 1);
-  fail_each_allocation(&(scenario){"npy targets", NULL, read_npy_targets, NULL}, 0, 1);
+  fail_each_allocation(&(scenario){"npy labels", NULL, read_npy, NULL, false}, 0, 1);
+  fail_each_allocation(&(scenario){"npy targets", NULL, read_npy_targets, NULL, false}, 0, 1);
 }
 END_TEST
 
@@ -62,7 +62,7 @@ static rung_status load_folder(void *state, uint64_t *result) {
 START_TEST(idx_folder) {
   uint64_t result = 0;
   if (load_folder(NULL, &result) != RUNG_OK && strstr(rung_error(), "no zlib")) test_skip("no zlib");
-  fail_each_allocation(&(scenario){"idx folder", NULL, load_folder, NULL}, 0, 1);
+  fail_each_allocation(&(scenario){"idx folder", NULL, load_folder, NULL, false}, 0, 1);
 }
 END_TEST
 
@@ -93,11 +93,11 @@ static rung_status write_bytes(void *state, uint64_t *result) {
 }
 
 START_TEST(writing) {
-  fail_each_allocation(&(scenario){"npy_write", NULL, write_npy, NULL}, 0, 1);
-  fail_each_allocation(&(scenario){"file_write", NULL, write_bytes, NULL}, 0, 1);
+  fail_each_allocation(&(scenario){"npy_write", NULL, write_npy, NULL, false}, 0, 1);
+  fail_each_allocation(&(scenario){"file_write", NULL, write_bytes, NULL, false}, 0, 1);
   uint64_t result;
   if (write_safetensors(NULL, &result) == RUNG_ERROR_UNSUPPORTED) return;
-  fail_each_allocation(&(scenario){"safetensors_write", NULL, write_safetensors, NULL}, 0, 1);
+  fail_each_allocation(&(scenario){"safetensors_write", NULL, write_safetensors, NULL, false}, 0, 1);
 }
 END_TEST
 
@@ -126,7 +126,7 @@ static rung_status read_safetensors(void *path, uint64_t *result) {
 START_TEST(safetensors) {
   uint64_t result;
   if (write_safetensors(NULL, &result) == RUNG_ERROR_UNSUPPORTED) test_skip("no cJSON");
-  fail_each_allocation(&(scenario){"safetensors_open", prepare_safetensors, read_safetensors, NULL}, 0, 1);
+  fail_each_allocation(&(scenario){"safetensors_open", prepare_safetensors, read_safetensors, NULL, false}, 0, 1);
 }
 END_TEST
 

@@ -30,8 +30,8 @@ static rung_status record_text(void *state, uint64_t *result) {
 }
 
 START_TEST(recording) {
-  fail_each_allocation(&(scenario){"record", prepare_threads, record, NULL}, 0, 1 + _i);
-  fail_each_allocation(&(scenario){"model_from_text", prepare_threads, record_text, NULL}, 0, 1 + _i);
+  fail_each_allocation(&(scenario){"record", prepare_threads, record, NULL, false}, 0, 1 + _i);
+  fail_each_allocation(&(scenario){"model_from_text", prepare_threads, record_text, NULL, false}, 0, 1 + _i);
 }
 END_TEST
 
@@ -48,7 +48,7 @@ static rung_status tell_text(void *state, uint64_t *result) {
 }
 
 START_TEST(text) {
-  fail_each_allocation(&(scenario){"model_text", prepare_text, tell_text, network_finish}, 0, 1);
+  fail_each_allocation(&(scenario){"model_text", prepare_text, tell_text, network_finish, false}, 0, 1);
 }
 END_TEST
 
@@ -83,7 +83,7 @@ static rung_status fit(void *state, uint64_t *result) {
 
 START_TEST(fitting) {
   for (int variant = 0; variant < 2 * RUNG_OPTIMIZER_KIND_COUNT; variant++)
-    fail_each_allocation(&(scenario){"fit", prepare_float, fit, network_finish}, variant, 1 + _i);
+    fail_each_allocation(&(scenario){"fit", prepare_float, fit, network_finish, false}, variant, 1 + _i);
 }
 END_TEST
 
@@ -109,7 +109,7 @@ static rung_status calibrate(void *state, uint64_t *result) {
 
 START_TEST(calibrating) {
   for (int variant = 0; variant < SCHEMES; variant++)
-    fail_each_allocation(&(scenario){"calibrate", prepare_float, calibrate, network_finish}, variant, 1 + _i);
+    fail_each_allocation(&(scenario){"calibrate", prepare_float, calibrate, network_finish, false}, variant, 1 + _i);
 }
 END_TEST
 
@@ -126,7 +126,7 @@ static rung_status fit_quantized(void *state, uint64_t *result) {
 
 START_TEST(quantized_fitting) {
   for (int variant = 0; variant < SCHEMES; variant++)
-    fail_each_allocation(&(scenario){"fit quantized", prepare_quantized, fit_quantized, network_finish}, variant,
+    fail_each_allocation(&(scenario){"fit quantized", prepare_quantized, fit_quantized, network_finish, false}, variant,
                          1 + _i);
 }
 END_TEST
@@ -148,22 +148,114 @@ START_TEST(evaluating) {
 }
 END_TEST
 
-/* ---- Saving ----------------------------------------------------------------------------------------------------- */
+/* ---- Files ------------------------------------------------------------------------------------------------------ */
 
 static rung_status save(void *state, uint64_t *result) {
   (void)result;
   return rung_model_save(((network *)state)->model, scratch_path(SCENARIO_FILE));
 }
 
-START_TEST(saving) {
+static rung_status save_weights(void *state, uint64_t *result) {
+  (void)result;
+  return rung_model_save_weights(((network *)state)->model, scratch_path(SCENARIO_FILE));
+}
+
+static char saved_path[1024];
+static int saved_threads;
+
+static void need_json(void) {
   network *net = network_prepare(0, 1);
-  bool unsupported = rung_model_save(net->model, scratch_path("t.safetensors")) == RUNG_ERROR_UNSUPPORTED;
+  bool unsupported = rung_model_save(net->model, scratch_path("t.model")) == RUNG_ERROR_UNSUPPORTED;
   network_finish(net);
   if (unsupported) test_skip("no cJSON");
-  fail_each_allocation(&(scenario){"model_save", prepare_float, save, network_finish}, 0, 1);
-  fail_each_allocation(&(scenario){"model_save quantized", prepare_quantized, save, network_finish}, 0, 1);
+}
+
+START_TEST(saving) {
+  need_json();
+  fail_each_allocation(&(scenario){"model_save", prepare_float, save, network_finish, false}, 0, 1);
+  fail_each_allocation(&(scenario){"model_save quantized", prepare_quantized, save, network_finish, false}, 3, 1);
+  fail_each_allocation(&(scenario){"model_save_weights", prepare_float, save_weights, network_finish, false}, 0, 1);
+}
+END_TEST
+
+/* The file of a calibrated model, made once. */
+static void make_saved(int variant) {
+  network *net = network_calibrated(variant, 1, &schemes[variant]);
+  snprintf(saved_path, sizeof saved_path, "%s", scratch_path("t.model"));
+  ENSURE(rung_model_save(net->model, saved_path) == RUNG_OK);
+  network_finish(net);
+}
+
+static rung_status load(void *state, uint64_t *result) {
+  (void)state;
+  return take_model(rung_model_load(saved_path, &(rung_model_options){.threads = saved_threads}), result);
+}
+
+static rung_status restore(void *state, uint64_t *result) {
+  network *net = state;
+  rung_status status = rung_model_restore(net->model, saved_path);
+  if (status != RUNG_OK) return status;
+  failing_end(); /* the hash is ours */
+  *result = network_hash(net);
+  return RUNG_OK;
+}
+
+static rung_status load_weights(void *state, uint64_t *result) {
+  network *net = state;
+  rung_status status = rung_model_load_weights(net->model, saved_path);
+  if (status == RUNG_OK) *result = rung_model_hash(net->model);
+  return status;
+}
+
+START_TEST(loading) {
+  need_json();
+  static const int variants[] = {0, 1, 4};
+  saved_threads = 1 + _i;
+  for (int i = 0; i < 3; i++) {
+    make_saved(variants[i]);
+    fail_each_allocation(&(scenario){"model_load", NULL, load, NULL, false}, variants[i], 1 + _i);
+    fail_each_allocation(&(scenario){"model_restore", prepare_float, restore, network_finish, false}, variants[i], 1);
+  }
+  fail_each_allocation(&(scenario){"model_load_weights", prepare_float, load_weights, network_finish, false}, 4, 1);
+}
+END_TEST
+
+static rung_status fit_with_checkpoint(void *state, uint64_t *result) {
+  network *net = state;
+  (void)result;
+  return rung_fit(net->model, net->data,
+                  &(rung_fit_options){.checkpoint = scratch_path(SCENARIO_FILE), .checkpoint_steps = 2});
+}
+
+static bool stop_at_once(void *context, const rung_progress *progress) {
+  (void)context, (void)progress;
+  return true;
+}
+
+static void *prepare_stopped(int variant, int threads) {
+  network *net = variant == 0 ? network_prepare(variant, threads) : network_calibrated(0, threads, &schemes[0]);
+  snprintf(saved_path, sizeof saved_path, "%s", scratch_path("t.model"));
+  const rung_fit_options options = {.epochs = 2, .checkpoint = saved_path, .progress = stop_at_once};
+  ENSURE(rung_fit(net->model, net->data, &options) == RUNG_OK);
+  return net;
+}
+
+static rung_status resume(void *state, uint64_t *result) {
+  network *net = state;
+  rung_status status = rung_fit(net->model, net->data, &(rung_fit_options){.epochs = 2, .resume = saved_path});
+  if (status == RUNG_OK) *result = rung_model_hash(net->model);
+  return status;
+}
+
+START_TEST(resuming) {
+  need_json();
+  if (_i == 0)
+    fail_each_allocation(&(scenario){"fit with checkpoint", prepare_float, fit_with_checkpoint, network_finish, true},
+                         0, 1);
+  for (int variant = 0; variant < 2; variant++)
+    fail_each_allocation(&(scenario){"resume", prepare_stopped, resume, network_finish, false}, variant, 1 + _i);
 }
 END_TEST
 
 TEST_MAIN(CASES(recording, 2), CASE(text), CASES(fitting, 2), CASES(calibrating, 2), CASES(quantized_fitting, 2),
-          CASES(evaluating, 2), CASE(saving))
+          CASES(evaluating, 2), CASE(saving), CASES(loading, 2), CASES(resuming, 2))

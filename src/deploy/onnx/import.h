@@ -115,8 +115,7 @@ static inline const char *import_text(const char *string) {
   return string ? string : "";
 }
 
-/* ---- Files and tensors (read_file.c, read_tensor.c) ---------------------------------------------------------------
- */
+/* ---- Files and tensors (read_file.c, read_tensor.c) -------------------------------------------------------------- */
 
 /* The message of a file, to be freed by import_message_free; NULL with a message. */
 Onnx__ModelProto *import_message_read(const char *path, size_t *bytes);
@@ -135,8 +134,7 @@ bool import_tensor_is(const import_tensor *tensor, float x);
 /* Whether an integer type, its bits and sign. */
 bool import_type_is_integer(int32_t type, int *bits, bool *is_signed);
 
-/* ---- Nodes (read_node.c) ------------------------------------------------------------------------------------------
- */
+/* ---- Nodes (read_node.c) ----------------------------------------------------------------------------------------- */
 
 typedef rung_status import_function(import_node *node);
 
@@ -181,21 +179,18 @@ const char *import_layer_number(import *in, const char *kind);
 /* The parameter "LAYER.PART" of the model. NULL with a message. */
 rung_node *import_parameter(import *in, const char *layer, const char *part, rung_shape shape);
 
-/* ---- Deferred products (read_linear.c) ----------------------------------------------------------------------------
- */
+/* ---- Deferred products (read_linear.c) --------------------------------------------------------------------------- */
 
 /* Records the value's product, with a bias of zeros if `bias`, where that was not done yet. */
 rung_status import_linear_record(import_node *node, import_value *value, bool bias);
 
-/* ---- GELU spelled out (read_gelu.c) -------------------------------------------------------------------------------
- */
+/* ---- GELU spelled out (read_gelu.c) ------------------------------------------------------------------------------ */
 
 /* Whether this Add is the 1 + erf of a GELU, its constant being input `known`. */
 bool import_gelu_add(const import_node *node, int known);
 rung_status import_gelu_output(import_node *node, const import_value *value, import_stage stage);
 
-/* ---- Quantization (read_calibration.c) ----------------------------------------------------------------------------
- */
+/* ---- Quantization (read_calibration.c) --------------------------------------------------------------------------- */
 
 /* Element i of a constant, plain or dequantized, and the scale of a dequantized one. */
 float import_dequantized(const import_value *value, int64_t i);

@@ -1,5 +1,4 @@
-/* Reading an ONNX file: its message, the graph walked in order, a loss at the end, and its ranges if it is quantized.
- */
+/* Reading an ONNX file: its message, the graph walked in order, a loss at its end, its ranges if it is quantized. */
 #include "import.h"
 #include "import_list.h"
 
@@ -18,8 +17,7 @@ static const struct {
   import_function *function;
 } kinds[] = {IMPORT_LIST(ENTRY)};
 
-/* ---- What the graph begins with -----------------------------------------------------------------------------------
- */
+/* ---- What the graph begins with ---------------------------------------------------------------------------------- */
 
 static rung_status define_initializers(import *in) {
   for (size_t i = 0; i < in->graph->n_initializer; i++) {
@@ -93,8 +91,7 @@ static rung_status define_input(import *in) {
   return RUNG_OK;
 }
 
-/* ---- The nodes ----------------------------------------------------------------------------------------------------
- */
+/* ---- The nodes --------------------------------------------------------------------------------------------------- */
 
 bool import_is_output(const import *in, const char *name) {
   return strcmp(import_text(in->graph->output[0]->name), name) == 0;
@@ -161,8 +158,7 @@ static rung_status import_nodes(import *in) {
   return RUNG_OK;
 }
 
-/* ---- What it ends with --------------------------------------------------------------------------------------------
- */
+/* ---- What it ends with ------------------------------------------------------------------------------------------- */
 
 static rung_status record_loss(import *in, const char *loss) {
   const char *name = import_text(in->graph->output[0]->name);
@@ -178,8 +174,7 @@ static rung_status record_loss(import *in, const char *loss) {
   return rung_loss_text(scores, loss) ? RUNG_OK : import_blame(&end, rung_error_status());
 }
 
-/* ---- All of it ----------------------------------------------------------------------------------------------------
- */
+/* ---- All of it --------------------------------------------------------------------------------------------------- */
 
 static rung_status check_message(import *in) {
   in->graph = in->message->graph;

@@ -6,8 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* ---- Weights ------------------------------------------------------------------------------------------------------
- */
+/* ---- Weights ----------------------------------------------------------------------------------------------------- */
 
 static int64_t columns_of(const import_weight *weight) {
   return weight->layer->input[1]->value.shape.extent[1];
@@ -59,8 +58,7 @@ static rung_status find_bits(const import *in, int *bits) {
                    in->path, where ? weight_name(where) : "", (long long)most);
 }
 
-/* ---- Ranges -------------------------------------------------------------------------------------------------------
- */
+/* ---- Ranges ------------------------------------------------------------------------------------------------------ */
 
 /* What is quantized is what stands before operations that pass integers on. */
 static const rung_node *root_of(const rung_node *node) {
@@ -75,8 +73,7 @@ static rung_known_range range_of(const import_range *range) {
                             .zero_point = grid->zero_point.proto ? (int32_t)import_integer(&grid->zero_point, 0) : 0};
 }
 
-/* ---- The scheme ---------------------------------------------------------------------------------------------------
- */
+/* ---- The scheme -------------------------------------------------------------------------------------------------- */
 
 /* One scale for all, though the file may write it once for each output. */
 static bool is_per_tensor(const import_grid *grid) {
@@ -193,8 +190,7 @@ static rung_tensor input_type(const import *in, const rung_scheme *scheme) {
   return (rung_tensor){.type = RUNG_F32};
 }
 
-/* ---- Looking at the result ----------------------------------------------------------------------------------------
- */
+/* ---- Looking at the result --------------------------------------------------------------------------------------- */
 
 static rung_status view_layer(const import *in, const import_weight *weight, rung_integer_layer *layer) {
   const rung_quantization *quantization = rung_model_quantization(in->model);
@@ -257,8 +253,7 @@ static rung_status check_integers(const import *in) {
   return RUNG_OK;
 }
 
-/* ---- All of it ----------------------------------------------------------------------------------------------------
- */
+/* ---- All of it --------------------------------------------------------------------------------------------------- */
 
 static rung_status calibrate(import *in, const rung_scheme *scheme) {
   int count = 0;

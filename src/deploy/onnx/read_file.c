@@ -12,8 +12,7 @@
 #define MOST_DEPTH   16        /* of messages in messages: a tensor in an attribute of a subgraph's node is the 8th */
 #define VARINT_BYTES 10        /* at most, for 64 bits */
 
-/* ---- How deep -----------------------------------------------------------------------------------------------------
- */
+/* ---- How deep ---------------------------------------------------------------------------------------------------- */
 
 typedef struct span {
   const uint8_t *at, *end;
@@ -66,8 +65,7 @@ static bool is_shallow(const ProtobufCMessageDescriptor *type, span wire, int de
   return true;
 }
 
-/* ---- How much -----------------------------------------------------------------------------------------------------
- */
+/* ---- How much ---------------------------------------------------------------------------------------------------- */
 
 typedef struct budget {
   size_t left;    /* bytes */
@@ -109,8 +107,7 @@ void import_message_free(Onnx__ModelProto *message) {
   onnx__model_proto__free_unpacked(message, message ? &allocator : NULL);
 }
 
-/* ---- The file -----------------------------------------------------------------------------------------------------
- */
+/* ---- The file ---------------------------------------------------------------------------------------------------- */
 
 static rung_status file_size(const char *path, FILE *file, size_t *size) {
   struct stat about;

@@ -11,8 +11,7 @@ typedef struct import_linear {
   float alpha;
 } import_linear;
 
-/* ---- Weights and biases -------------------------------------------------------------------------------------------
- */
+/* ---- Weights and biases ------------------------------------------------------------------------------------------ */
 
 static bool is_weight(const import_value *value) {
   if (!value || value->node || value->tensor.shape.rank != 2) return false;
@@ -54,8 +53,7 @@ static bool is_bias(const import_value *value, int64_t out) {
   return real && (tensor->count == 1 || (tensor->count == out && tensor->shape.extent[last] == out));
 }
 
-/* ---- Recording ----------------------------------------------------------------------------------------------------
- */
+/* ---- Recording --------------------------------------------------------------------------------------------------- */
 
 static rung_status check_product(import_node *node, const import_linear *linear) {
   const rung_shape *x = &linear->x->value.shape, *w = &linear->weight->tensor.shape;
@@ -118,8 +116,7 @@ static rung_status output_product(import_node *node, const import_linear *linear
   return import_output_value(node, &(import_value){.linear = kept});
 }
 
-/* ---- The nodes ----------------------------------------------------------------------------------------------------
- */
+/* ---- The nodes --------------------------------------------------------------------------------------------------- */
 
 static rung_status read_operands(import_node *node, import_linear *linear) {
   linear->x = import_input(node, 0);

@@ -10,8 +10,7 @@
 #define NUMBERS_BASE  ((int64_t)1 << 20)
 #define NUMBERS_TIMES 32
 
-/* ---- Refusing -----------------------------------------------------------------------------------------------------
- */
+/* ---- Refusing ---------------------------------------------------------------------------------------------------- */
 
 static const char *node_name(const import_node *node) {
   const Onnx__NodeProto *proto = node->proto;
@@ -39,8 +38,7 @@ rung_status import_blame(const import_node *node, rung_status status) {
   return status == RUNG_OK || told ? status : fail_node(node, status, rung_error());
 }
 
-/* ---- Values -------------------------------------------------------------------------------------------------------
- */
+/* ---- Values ------------------------------------------------------------------------------------------------------ */
 
 import_value *import_find(const import *in, const char *name) {
   for (int i = 0; i < in->count; i++)
@@ -71,8 +69,7 @@ import_value *import_define(import *in, const char *name) {
   return value;
 }
 
-/* ---- Inputs -------------------------------------------------------------------------------------------------------
- */
+/* ---- Inputs ------------------------------------------------------------------------------------------------------ */
 
 bool import_has_input(const import_node *node, int index) {
   return index < node->inputs && node->input[index];
@@ -112,8 +109,7 @@ const import_tensor *import_known(import_node *node, int index, bool real) {
   return NULL;
 }
 
-/* ---- Attributes ---------------------------------------------------------------------------------------------------
- */
+/* ---- Attributes -------------------------------------------------------------------------------------------------- */
 
 const Onnx__AttributeProto *import_attribute(import_node *node, const char *name) {
   for (size_t i = 0; i < node->proto->n_attribute; i++)
@@ -144,8 +140,7 @@ rung_status import_check_attributes(const import_node *node) {
   return RUNG_OK;
 }
 
-/* ---- Outputs ------------------------------------------------------------------------------------------------------
- */
+/* ---- Outputs ----------------------------------------------------------------------------------------------------- */
 
 static import_value *define_output(import_node *node) {
   if (node->proto->n_output == 0) {
@@ -184,8 +179,7 @@ rung_status import_output_value(import_node *node, const import_value *value) {
   return RUNG_OK;
 }
 
-/* ---- Parameters ---------------------------------------------------------------------------------------------------
- */
+/* ---- Parameters -------------------------------------------------------------------------------------------------- */
 
 rung_status import_count(import *in, int64_t count) {
   const int64_t most = NUMBERS_BASE + NUMBERS_TIMES * (int64_t)in->bytes;

@@ -5,8 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- The grid -----------------------------------------------------------------------------------------------------
- */
+/* ---- The grid ---------------------------------------------------------------------------------------------------- */
 
 /* Where the scale of element i of `tensor` lies. */
 static int64_t scale_index(const import_tensor *tensor, const import_grid *grid, int64_t i) {
@@ -74,8 +73,7 @@ float import_dequantized(const import_value *value, int64_t i) {
   return import_real(&grid->scale, at) * (float)(import_integer(&value->tensor, i) - zero);
 }
 
-/* ---- QuantizeLinear -----------------------------------------------------------------------------------------------
- */
+/* ---- QuantizeLinear ---------------------------------------------------------------------------------------------- */
 
 /* NULL with a message. */
 static import_range *note_range(import_node *node, rung_node *of, const import_grid *grid) {
@@ -160,8 +158,7 @@ rung_status import_quantize_linear(import_node *node) {
   return known ? quantize_constant(node, &value->tensor, &grid) : quantize_activation(node, x, grid);
 }
 
-/* ---- DequantizeLinear ---------------------------------------------------------------------------------------------
- */
+/* ---- DequantizeLinear -------------------------------------------------------------------------------------------- */
 
 static bool same_grid(const import_grid *a, const import_grid *b) {
   if (a->scale.count != b->scale.count || a->axis != b->axis || a->block != b->block || a->type != b->type)

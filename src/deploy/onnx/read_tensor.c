@@ -53,8 +53,7 @@ bool import_is_integer(const import_tensor *tensor) {
   return type && !type->is_real;
 }
 
-/* ---- Checking -----------------------------------------------------------------------------------------------------
- */
+/* ---- Checking ---------------------------------------------------------------------------------------------------- */
 
 /* Elements in the typed field; below 8 bits several share one. */
 static size_t typed_count(const Onnx__TensorProto *proto) {
@@ -105,8 +104,7 @@ rung_status import_tensor_view(const char *path, const Onnx__TensorProto *proto,
   return check_data(path, name, proto, tensor->count);
 }
 
-/* ---- Elements -----------------------------------------------------------------------------------------------------
- */
+/* ---- Elements ---------------------------------------------------------------------------------------------------- */
 
 static uint64_t raw_bits(const uint8_t *data, int bits, int64_t i) {
   if (bits < 8) return (uint64_t)data[i * bits / 8] >> (i * bits % 8) & ((1u << bits) - 1);
@@ -159,8 +157,7 @@ bool import_tensor_is(const import_tensor *tensor, float x) {
   return import_is_real(tensor) && tensor->count == 1 && import_real(tensor, 0) == x;
 }
 
-/* ---- Tensors of the import's own ----------------------------------------------------------------------------------
- */
+/* ---- Tensors of the import's own --------------------------------------------------------------------------------- */
 
 Onnx__TensorProto *import_tensor_new(import *in, int64_t count, int64_t **elements) {
   Onnx__TensorProto *proto = rung_arena_allocate(in->arena, sizeof *proto);

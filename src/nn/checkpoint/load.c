@@ -60,6 +60,7 @@ typedef struct file_contents {
 static rung_status check_text(const checkpoint_in *in, const rung_model *model) {
   const char *text = rung_safetensors_metadata(in->file, "model");
   char *mine = text != NULL ? rung_model_text(model) : NULL;
+  if (text != NULL && mine == NULL && rung_error_status() == RUNG_ERROR_MEMORY) return RUNG_ERROR_MEMORY;
   if (text == NULL || mine == NULL) return rung_model_status(model); /* then names and shapes must do */
   const bool same = strcmp(text, mine) == 0;
   if (!same) rung_fail(RUNG_ERROR_ARGUMENT, "%s: holds the model '%s', this one is '%s'", in->path, text, mine);

@@ -72,6 +72,15 @@ static void put_parameters(checkpoint_out *out, const rung_model *model) {
   if (count > 0) checkpoint_put(out, "rung", "trainable", RUNG_U8, RUNG_SHAPE(count), trainable);
 }
 
+/* What is no chain has none: such a file goes into a model that is recorded. */
+static void put_text(checkpoint_out *out, const rung_model *model) {
+  if (out->status != RUNG_OK) return;
+  char *text = rung_model_text(model);
+  if (text != NULL) checkpoint_put_text(out, "model", text);
+  if (text == NULL && rung_error_status() == RUNG_ERROR_MEMORY) out->status = RUNG_ERROR_MEMORY;
+  rung_release(text);
+}
+
 static void put_model(checkpoint_out *out, const rung_model *model) {
   const rung_rng rng = rung_graph_rng(model->graph);
   model_fields fields = {.batch = rung_graph_batch(model->graph),
@@ -86,10 +95,7 @@ static void put_model(checkpoint_out *out, const rung_model *model) {
     fields.simulated_steps = rung_graph_step(rung_quantization_graph(model->quantization, RUNG_ARITHMETIC_SIMULATED));
   }
   checkpoint_put_text(out, "rung", CHECKPOINT_VERSION);
-  char *text = rung_model_text(model); /* NULL for what is no chain: such a file goes into a model that is recorded */
-  if (text != NULL) checkpoint_put_text(out, "model", text);
-  if (text == NULL && rung_error_status() == RUNG_ERROR_MEMORY) out->status = RUNG_ERROR_MEMORY;
-  rung_release(text);
+  put_text(out, model);
   checkpoint_put_fields(out, "", model_table, &fields);
   if (model->has_scheme) checkpoint_put_fields(out, "scheme", scheme_table, &model->scheme);
   if (model->quantization != NULL) checkpoint_put_fields(out, "inputs", input_table, &model->inputs);
@@ -106,7 +112,7 @@ static void put_integers(checkpoint_out *out, const rung_quantization *quantizat
   rung_graph *graph = rung_quantization_graph(quantization, RUNG_ARITHMETIC_INTEGER);
   rung_integer_layer layer;
   const rung_node *node;
-  for (int i = 0; (node = rung_graph_node(graph, i)) != NULL; i++) {
+  for (int i = 0; out->status == RUNG_OK && (node = rung_graph_node(graph, i)) != NULL; i++) {
     if (rung_node_is_parameter(node) || rung_node_is_input(node) || node->input[1] == NULL ||
         rung_integer_layer_view(node, &layer) != RUNG_OK)
       continue;
@@ -121,8 +127,8 @@ rung_status checkpoint_save(const rung_model *model, const fit_state *fit, const
   checkpoint_out out = {.arena = rung_arena_new()};
   if (out.arena == NULL) return RUNG_ERROR_MEMORY;
   put_parameters(&out, model);
-  put_model(&out, model);
-  if (model->quantization != NULL) {
+  if (out.status == RUNG_OK) put_model(&out, model);
+  if (out.status == RUNG_OK && model->quantization != NULL) {
     rung_quantization_refresh(model->quantization); /* it may have trained in another form */
     rung_quantization_make_integers(model->quantization);
     put_integers(&out, model->quantization);
