@@ -8,4 +8,4 @@ for module in $1; do
   echo "no Python package $module (looked for in \$RUNG_PEERS_VENV, or python3)"
   exit 77
 done
-exec "$python" "${@:2}"
+PYTHONDONTWRITEBYTECODE=1 exec "$python" "${@:2}"

@@ -720,14 +720,14 @@ TEST_MAIN(CASES(the_file_computes_the_program, NETWORK_COUNT *LENGTH(scheme_case
 
 #else
 
-static void expect_absent(rung_status status) {
-  ck_assert_int_eq(status, RUNG_ERROR_UNSUPPORTED);
-  ck_assert_str_eq(rung_error(), "x.onnx: this build has no ONNX (protobuf-c and onnx.proto were not found)");
+static bool is_absent(rung_status status) {
+  return status == RUNG_ERROR_UNSUPPORTED &&
+         strcmp(rung_error(), "x.onnx: this build has no ONNX (protobuf-c and onnx.proto were not found)") == 0;
 }
 
 int main(void) {
-  expect_absent(rung_model_export_onnx(NULL, "x.onnx"));
-  expect_absent(rung_program_export_onnx(NULL, "x.onnx", NULL));
+  if (!is_absent(rung_model_export_onnx(NULL, "x.onnx")) || !is_absent(rung_program_export_onnx(NULL, "x.onnx", NULL)))
+    return EXIT_FAILURE;
   test_skip("this build has no ONNX");
 }
 

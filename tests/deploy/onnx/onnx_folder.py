@@ -18,12 +18,13 @@ def load_tensors(path: pathlib.Path) -> dict[str, numpy.ndarray]:
     tensors = {}
     for name, entry in json.loads(data[8:begin]).items():
         first, last = entry["data_offsets"]
-        elements = numpy.frombuffer(data[begin + first:begin + last], numpy.dtype(TYPES[entry["dtype"]]).newbyteorder("<"))
+        element = numpy.dtype(TYPES[entry["dtype"]]).newbyteorder("<")
+        elements = numpy.frombuffer(data[begin + first:begin + last], element)
         tensors[name] = elements.reshape(entry["shape"])
     return tensors
 
 
-def load_case(folder: pathlib.Path, case: str, count: int | None = None) -> tuple[numpy.ndarray, dict[str, numpy.ndarray]]:
+def load_case(folder: pathlib.Path, case: str, count: int | None = None) -> tuple[numpy.ndarray, dict]:
     """The first `count` inputs as a file takes them, [n, 28, 28] f32, and what Rung computes of them, the input's
     integers "image.quantized" included."""
     computed = load_tensors(folder / f"{case}.safetensors")

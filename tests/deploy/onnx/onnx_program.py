@@ -174,7 +174,8 @@ def check_program(layers: list[Layer], computed: dict) -> Program:
 def run_all(path: pathlib.Path, pictures: numpy.ndarray, optimized: bool) -> dict[str, numpy.ndarray]:
     """Every layer's integers, those of the input too, and the logits."""
     model = onnx.load(path)
-    quantized = next(i for i in onnx.shape_inference.infer_shapes(model).graph.value_info if i.name == "image.quantized")
+    inferred = onnx.shape_inference.infer_shapes(model).graph.value_info
+    quantized = next(value for value in inferred if value.name == "image.quantized")
     model.graph.output.append(quantized)
     run = session(model, optimized)
     return dict(zip([o.name for o in run.get_outputs()], run.run(None, {"image": pictures})))
@@ -186,7 +187,7 @@ def f32_error(layer: Layer) -> float:
 
 
 def check_input(layer: Layer, pictures: numpy.ndarray, theirs: numpy.ndarray, ours: numpy.ndarray) -> int:
-    """ONNX Runtime divides by the scale, Rung multiplies by its inverse: next to a half they may part. Returns how many."""
+    """ONNX Runtime divides by the scale, Rung multiplies by its inverse: next to a half they may part. How many?"""
     apart = theirs != ours
     steps = (pictures.reshape(len(pictures), -1) / layer.input_scale)[apart]
     distance = abs(steps - numpy.floor(steps) - 0.5)
@@ -223,7 +224,7 @@ def compare_layers(layers: list[Layer], theirs: dict, program: Program) -> Diffe
 
 
 def check_agreement(theirs: numpy.ndarray, ours: numpy.ndarray) -> str:
-    """Where several of the program's logits are the largest, each of them is right. With few pictures one may differ."""
+    """Where several of the program's logits are the largest, each is right. With few pictures one may differ."""
     chosen = numpy.take_along_axis(ours, theirs.argmax(axis=1)[:, None], axis=1)[:, 0]
     other = theirs.argmax(axis=1) != ours.argmax(axis=1)
     disagree = (chosen < ours.max(axis=1)).sum()
@@ -250,8 +251,8 @@ def compare(case: pathlib.Path, pictures: numpy.ndarray, layers: list[Layer], pr
     assert found.step <= largest_step, f"{case.name}: {found.step} steps apart, expected {largest_step} at most"
     plain, = session(onnx.load(case.with_name(f"{case.name}.onnx")), optimized).run(None, {"image": pictures})
     check_agreement(plain, ours["logits"])
-    return (f"{found.differ} of {found.activations} activations differ, by {found.step} at most; {found.ties} are ties on "
-            f"equal inputs, the furthest {found.furthest:.1e} steps from a half; {inputs} inputs differ; "
+    return (f"{found.differ} of {found.activations} activations differ, by {found.step} at most; {found.ties} are ties "
+            f"on equal inputs, the furthest {found.furthest:.1e} steps from a half; {inputs} inputs differ; "
             f"{check_agreement(theirs['logits'], ours['logits'])}")
 
 
