@@ -217,7 +217,7 @@ static const char *changed_file(const char *key, const char *value, const char *
   for (int i = 0; i < rung_safetensors_count(file); i++) {
     tensors[tensor_count] = rung_safetensors_tensor(file, i);
     const bool hit = tensor && strcmp(tensors[tensor_count].name, tensor) == 0;
-    if (hit) memcpy(tensors[tensor_count].tensor.data, bytes, size);
+    if (hit && size > 0) memcpy(tensors[tensor_count].tensor.data, bytes, size);
     found |= hit;
     tensor_count += !(hit && size == 0);
   }
