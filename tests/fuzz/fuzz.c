@@ -4,6 +4,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+int fuzz_taken;
+
 static size_t largest_allocation = SIZE_MAX;
 
 /* In place of rung_allocate, by the linker's --wrap. */

@@ -29,6 +29,9 @@ void fuzz_bound_memory(const uint8_t *bytes, size_t size, size_t fixed, size_t f
 /* Reads every byte of the tensor, so that the sanitizers see that it is there, and its shape is one. */
 void fuzz_touch(const rung_tensor *tensor);
 
+/* Inputs that were taken so far: a target counts them. */
+extern int fuzz_taken;
+
 /* A refusal comes with a status and a message of one line. */
 void fuzz_check_refusal(void);
 

@@ -38,6 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     fuzz_check_refusal();
     return 0;
   }
+  fuzz_taken++;
   check(dataset, &options);
   /* As a test set of itself it is the same. */
   options.like = dataset;

@@ -45,6 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     fuzz_check_refusal();
     return 0;
   }
+  fuzz_taken++;
   ENSURE(rung_model_status(model) == RUNG_OK && rung_model_check_finite(model) == RUNG_OK);
   rung_model_free(model);
   return 0;

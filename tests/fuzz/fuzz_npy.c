@@ -23,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   fuzz_bound_memory(bytes, size, 1 << 17, 4);
   const char *path = fuzz_file(bytes, size);
   if (rung_npy_read(path, &tensor) == RUNG_OK) {
+    fuzz_taken++;
     fuzz_touch(&tensor);
     read_dataset(path);
   } else {

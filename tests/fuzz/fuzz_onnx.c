@@ -24,6 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     fuzz_check_refusal();
     return 0;
   }
+  fuzz_taken++;
   evaluate(model);
   rung_model_free(model);
   return 0;

@@ -20,6 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     fuzz_check_refusal();
     return 0;
   }
+  fuzz_taken++;
   rung_program_info info = rung_program_describe(program);
   ENSURE(info.layers > 0 && info.inputs > 0 && info.outputs > 0 && info.layers == rung_program_count(program));
   for (int i = 0; i < info.layers; i++) {

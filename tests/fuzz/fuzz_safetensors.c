@@ -9,6 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     fuzz_check_refusal();
     return 0;
   }
+  fuzz_taken++;
   for (int i = 0; i < rung_safetensors_count(file); i++) {
     rung_named_tensor named = rung_safetensors_tensor(file, i);
     const rung_tensor *found = rung_safetensors_find(file, named.name);

@@ -1,4 +1,5 @@
-/* Runs a fuzz target over files and over all files of folders: the committed seeds, or what a fuzzer found. */
+/* Runs a fuzz target over files and over all files of folders: the committed seeds, or what a fuzzer found. One at
+ * least must be taken. */
 #include "fuzz.h"
 
 #include <dirent.h>
@@ -36,6 +37,9 @@ static void replay(const char *path) {
 
 int main(int argc, char **argv) {
   for (int i = 1; i < argc; i++) replay(argv[i]);
-  printf("%d files\n", files);
-  return files > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  printf("%d files, %d taken\n", files, fuzz_taken);
+  if (fuzz_taken > 0) return EXIT_SUCCESS;
+  bool skip = files > 0 && rung_error_status() == RUNG_ERROR_UNSUPPORTED;
+  if (skip) puts(rung_error()); /* this build lacks a library; else the seeds are of a format that was */
+  return skip ? 77 : EXIT_FAILURE;
 }
