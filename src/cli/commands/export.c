@@ -58,8 +58,10 @@ static rung_status export_c(session *asked, const rung_program *program) {
   if (status == RUNG_OK) status = rung_emit_c(program, name, folder, &how);
   if (status != RUNG_OK) return status;
   tell_size(asked, &size);
-  report_say(&asked->report, "wrote %s.c and %s.h%s%s%s in %s\n", name, name, how.with_test ? " and " : "",
-             how.with_test ? name : "", how.with_test ? "_test.c" : "", folder);
+  if (how.with_test)
+    report_say(&asked->report, "wrote %s.c, %s.h and %s_test.c in %s\n", name, name, name, folder);
+  else
+    report_say(&asked->report, "wrote %s.c and %s.h in %s\n", name, name, folder);
   json_text(asked->report.object, "name", name);
   return RUNG_OK;
 }

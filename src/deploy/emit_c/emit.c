@@ -160,17 +160,27 @@ static rung_status write_file(const emission *at, const char *folder, const char
   return status;
 }
 
+/* `template` with the program's name in it. */
+static rung_status name_file(text *to, text *template, const emission *at) {
+  text_add(template, "", 1);
+  if (template->status == RUNG_OK) text_fill(to, template->bytes, at->name);
+  return template->status == RUNG_OK ? to->status : template->status;
+}
+
 static rung_status write_files(const emission *at, const char *folder) {
   static const char *const suffix[FILES] = {".c", ".h", "_test.c"};
   const int files = at->options.with_test ? FILES : TEST;
-  text file[FILES] = {{0}};
-  emit_source(&file[SOURCE], at);
-  emit_header(&file[HEADER], at);
-  rung_status status = at->options.with_test ? emit_test(&file[TEST], at) : RUNG_OK;
-  for (int i = 0; i < files && status == RUNG_OK; i++) status = file[i].status;
+  text template[FILES] = {{0}}, file[FILES] = {{0}};
+  emit_source(&template[SOURCE], at);
+  emit_header(&template[HEADER], at);
+  rung_status status = at->options.with_test ? emit_test(&template[TEST], at) : RUNG_OK;
+  for (int i = 0; i < files && status == RUNG_OK; i++) status = name_file(&file[i], &template[i], at);
   if (status == RUNG_OK) status = make_folder(folder);
   for (int i = 0; i < files && status == RUNG_OK; i++) status = write_file(at, folder, suffix[i], &file[i]);
-  for (int i = 0; i < FILES; i++) text_free(&file[i]);
+  for (int i = 0; i < FILES; i++) {
+    text_free(&template[i]);
+    text_free(&file[i]);
+  }
   return status;
 }
 

@@ -59,7 +59,7 @@ void emit_linear(text *to, const emission *at);        /* layer.c: store, linear
 void emit_weights(text *to, const emission *at);       /* weights.c: every layer's arrays */
 void emit_table(text *to, const emission *at);         /* layer.c: the layers */
 
-/* The files. */
+/* The files, still with $name and $NAME for the program's name (text_fill). */
 void emit_header(text *to, const emission *at);
 void emit_source(text *to, const emission *at);
 rung_status emit_test(text *to, const emission *at);

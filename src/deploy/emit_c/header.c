@@ -32,7 +32,7 @@ static void emit_scales(text *to, const emission *at) {
   text_print(to, "\n\n");
 }
 
-static void emit_template(text *to, const emission *at) {
+void emit_header(text *to, const emission *at) {
   const rung_buffer *input = at->layer[0].input, *logits = at->layer[at->count - 1].output;
   text_print(to, "%s#define $NAME_INPUTS  %lld\n#define $NAME_OUTPUTS %lld\n\n", opening, (long long)input->count,
              (long long)logits->count);
@@ -43,15 +43,4 @@ static void emit_template(text *to, const emission *at) {
              "/* The index of the largest logit, of the first one where several are. */\n"
              "int $name_argmax(const int32_t logits[$NAME_OUTPUTS]);\n\n%s",
              input->type == RUNG_I8 ? "int8_t" : "uint8_t", closing);
-}
-
-void emit_header(text *to, const emission *at) {
-  text template = {0};
-  emit_template(&template, at);
-  text_add(&template, "", 1);
-  if (template.status == RUNG_OK)
-    text_fill(to, template.bytes, at->name);
-  else
-    to->status = template.status;
-  text_free(&template);
 }

@@ -107,7 +107,7 @@ static void emit_run(text *to, const emission *at) {
   text_print(to, "}\n\n");
 }
 
-static void emit_template(text *to, const emission *at) {
+void emit_source(text *to, const emission *at) {
   emit_opening(to, at);
   emit_layer_type(to, at);
   emit_dot_functions(to, at);
@@ -121,15 +121,4 @@ static void emit_template(text *to, const emission *at) {
                (long long)at->scratch);
   emit_run(to, at);
   text_print(to, "%s", argmax_text);
-}
-
-void emit_source(text *to, const emission *at) {
-  text template = {0};
-  emit_template(&template, at);
-  text_add(&template, "", 1);
-  if (template.status == RUNG_OK)
-    text_fill(to, template.bytes, at->name);
-  else
-    to->status = template.status;
-  text_free(&template);
 }

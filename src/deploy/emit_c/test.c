@@ -102,14 +102,7 @@ rung_status emit_test(text *to, const emission *at) {
   if (status == RUNG_OK && seeded) make_seeded(input, seeded, count);
   const void *examples = seeded ? seeded : at->options.examples;
   if (status == RUNG_OK) status = rung_run(at->program, examples, logits, count);
-  text template = {0};
-  if (status == RUNG_OK) {
-    emit_template(&template, at, examples, logits, count);
-    text_add(&template, "", 1);
-    status = template.status;
-  }
-  if (status == RUNG_OK) text_fill(to, template.bytes, at->name);
-  text_free(&template);
+  if (status == RUNG_OK) emit_template(to, at, examples, logits, count);
   rung_release(seeded);
   rung_release(logits);
   return status;
