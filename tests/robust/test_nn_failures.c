@@ -62,6 +62,7 @@ static const rung_scheme schemes[] = {
     {.observer = {.kind = RUNG_OBSERVER_ENTROPY}},
     {.backward = RUNG_BACKWARD_BF16},
     {.backward = RUNG_BACKWARD_INT8},
+    {.observer = {.kind = RUNG_OBSERVER_MIN_MAX}},
 };
 #define SCHEMES ((int)(sizeof schemes / sizeof *schemes))
 
