@@ -23,7 +23,7 @@
 #endif
 
 #ifndef FIRST_CHUNK
-#define FIRST_CHUNK ((size_t)1 << 20) /* the fuzzers, who read many small files, take less */
+#define FIRST_CHUNK ((size_t)1 << 20) /* the fuzzers, and the tests of failing allocations, take less */
 #endif
 #define LARGEST_CHUNK ((size_t)32 << 20)
 

@@ -120,7 +120,8 @@ static rung_status format_of(const import *in, const import_range *range, range_
   const int64_t high = range->clamped ? range->qmax : ((int64_t)1 << (bits - sign)) - 1;
   for (bits = 2; bits <= 8; bits++)
     if (high == ((int64_t)1 << (bits - sign)) - 1) format->bits = bits;
-  const int64_t least = -((int64_t)sign << (format->bits - 1)), zero = range_of(range).zero_point;
+  const int64_t least = format->bits == 0 ? low + 1 : -((int64_t)sign << (format->bits - 1)); /* 0: no low end fits */
+  const int64_t zero = range_of(range).zero_point;
   const bool relu = range->node->op == &rung_op_relu || range->node->op == &rung_op_relu6;
   format->affine = low == least;
   format->symmetric = sign && low == least + 1 && zero == 0;

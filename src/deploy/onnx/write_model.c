@@ -178,7 +178,8 @@ rung_status rung_model_export_onnx(const rung_model *model, const char *path) {
   if (status == RUNG_OK) status = rung_model_check_finite(model);
   if (status != RUNG_OK) return status;
   export_begin(&writer.file, "model", opset_needed(writer.graph));
-  if (writer.file.status == RUNG_OK) writer.file.status = write_graph(&writer);
+  if (writer.file.status == RUNG_OK) status = write_graph(&writer);
+  if (status != RUNG_OK) writer.file.status = status; /* where it is RUNG_OK, that of the file may be another */
   return export_end(&writer.file, path);
 }
 
