@@ -16,8 +16,8 @@ typedef enum network {
   NETWORK_RESHAPE,
   NETWORK_DROPOUT,
   NETWORK_NORM,
-  NETWORK_NO_BIAS,
   NETWORK_NO_BIAS_NORM, /* the batch norm's shift is the bias */
+  NETWORK_NO_BIAS,
   NETWORK_NO_ACTIVATION,
   NETWORK_DEEP,      /* three hidden layers, each its own width and kind */
   NETWORK_ONE_LAYER, /* nothing hidden */
