@@ -48,6 +48,8 @@ static net make(variant kind) {
   rung_node *b = parameter(made.graph, "b", RUNG_SHAPE(OUT), 0, 0.5f);
   if (kind == MADE_WEIGHT) made_weight = rung_relu(w);
   made.linear = rung_linear_with(made.x, made_weight, has_bias(kind) ? b : NULL);
+  const bool twice = kind == READ_TWICE || kind == READ_TWICE_SHIFT;
+  rung_node *side = twice ? rung_tanh(made.linear) : NULL;
   rung_node *before = kind == BEHIND_RELU ? rung_relu(made.linear) : made.linear;
   rung_node *scale = parameter(made.graph, "scale", RUNG_SHAPE(OUT), 0, 1);
   rung_node *shift = parameter(made.graph, "shift", RUNG_SHAPE(OUT), 0.3f, 1);
@@ -64,7 +66,7 @@ static net make(variant kind) {
     rung_node_set_trainable(shift, false);
   }
   made.last = rung_relu(made.norm);
-  if (kind == READ_TWICE || kind == READ_TWICE_SHIFT) made.last = rung_add(made.last, made.linear);
+  if (twice) made.last = rung_add(made.last, side);
   if (kind == SHARED_SHIFT) made.last = rung_add(made.last, shift);
   if (kind == SHARED_WEIGHT) made.last = rung_add(made.last, rung_linear_with(made.x, w, b));
   fill(weights, BATCH * OUT, 0, 2);
