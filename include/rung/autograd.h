@@ -60,8 +60,8 @@ RUNG_API rung_node *rung_dropout(rung_node *x,
                                  float probability); /* of dropping, 0 <= p < 1; scaled by 1/(1-p); training only */
 /* x [n,d], scale and shift [d], running mean and variance [d] (parameters that no gradient reaches). Normalizes by the
  * batch's mean and (biased) variance in training and by the running ones otherwise; running = (1 - momentum) running +
- * momentum batch, the variance unbiased (n / (n - 1)) as in PyTorch. Frozen (neither scale nor shift
- * trainable), it stays with the running ones. Ioffe and Szegedy, 2015. */
+ * momentum batch, the variance unbiased (n / (n - 1)) as in PyTorch. Frozen (neither scale nor shift trainable) or only
+ * adding its shift (see rung_batch_norm_is_shift), it stays with the running ones. Ioffe and Szegedy, 2015. */
 RUNG_API rung_node *rung_batch_norm_with(rung_node *x, rung_node *scale, rung_node *shift, rung_node *running_mean,
                                          rung_node *running_variance, float momentum, float epsilon);
 RUNG_API rung_node *rung_sum(rung_node *x);  /* of all elements -> scalar */
@@ -231,6 +231,9 @@ RUNG_API extern const rung_op rung_op_linear, rung_op_matmul, rung_op_add, rung_
 RUNG_API float rung_dropout_probability(const rung_node *dropout);
 RUNG_API float rung_batch_norm_epsilon(const rung_node *batch_norm);
 RUNG_API float rung_batch_norm_momentum(const rung_node *batch_norm);
+/* Whether all that is left of a batch norm is its shift, y = x + shift: a scale that is not trained and is
+ * sqrt(running variance + epsilon), and a running mean of 0. False of other operations. */
+RUNG_API bool rung_batch_norm_is_shift(const rung_node *node);
 
 #ifdef __cplusplus
 }

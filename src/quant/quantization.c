@@ -59,7 +59,7 @@ static bool wanted_on_grid(const rung_graph *source, const rung_node *node) {
 }
 
 /* The activation that a linear layer's epilogue can do: its only reader, if that is a clamp (behind a folded batch
- * norm, which is the identity by now). */
+ * norm, which by now is the identity or the layer's bias). */
 static const rung_node *fused_activation(const rung_graph *source, const rung_node *linear, rung_clamp *clamp) {
   const rung_node *user = NULL, *at = linear;
   *clamp = RUNG_CLAMP_NONE;
@@ -149,7 +149,7 @@ static void lower_linear_to_integers(lowering *lower, const rung_node *node) {
       .backward = scheme->backward};
   if (grid && !options.output) return;
   rung_node *layer = rung_quantized_linear(grid_image(lower, node->input[0]), share(lower, node->input[1]),
-                                           share(lower, node->input[2]), &options);
+                                           share(lower, fold_bias(node)), &options);
   spread_image(lower, node, last, (image){.exact = layer, .grid = grid ? layer : NULL});
 }
 
@@ -160,7 +160,7 @@ static void lower_linear_to_simulation(lowering *lower, const rung_node *node) {
       rung_fake_quantize_weight(share(lower, node->input[1]), &format, scheme->weight_granularity,
                                 scheme->weight_granularity == RUNG_PER_GROUP ? scheme->weight_group : 0);
   lower->images[node->index].exact =
-      rung_linear_with(grid_image(lower, node->input[0]), weight, share(lower, node->input[2]));
+      rung_linear_with(grid_image(lower, node->input[0]), weight, share(lower, fold_bias(node)));
 }
 
 /* A pass keeps to the grid where a linear layer behind it wants it so, in both graphs: one quantizer stands before it.

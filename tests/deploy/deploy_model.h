@@ -16,6 +16,7 @@ typedef enum network {
   NETWORK_RESHAPE,
   NETWORK_DROPOUT,
   NETWORK_NORM,
+  NETWORK_NO_BIAS_NORM, /* the batch norm's shift is the bias */
   NETWORK_NO_BIAS,
   NETWORK_NO_ACTIVATION,
   NETWORK_DEEP,      /* three hidden layers, each its own width and kind */
@@ -32,12 +33,14 @@ enum { HIDDEN = 37, BATCH = 64 };
 static inline rung_node *network_logits(network kind, rung_node *x) {
   const rung_linear_options no_bias = {.no_bias = true};
   if (kind == NETWORK_ONE_LAYER) return rung_linear(x, "fc2", 10);
-  rung_node *h = kind == NETWORK_NO_BIAS ? rung_linear_init(x, "fc1", HIDDEN, &no_bias) : rung_linear(x, "fc1", HIDDEN);
+  const bool biased = kind != NETWORK_NO_BIAS && kind != NETWORK_NO_BIAS_NORM;
+  rung_node *h = rung_linear_init(x, "fc1", HIDDEN, biased ? NULL : &no_bias);
   switch (kind) {
   case NETWORK_RELU6: h = rung_relu6(h); break;
   case NETWORK_RESHAPE: h = rung_reshape(rung_relu(h), RUNG_SHAPE(1, HIDDEN)); break;
   case NETWORK_DROPOUT: h = rung_dropout(rung_relu(h), 0.2f); break;
-  case NETWORK_NORM: h = rung_relu(rung_batch_norm(h, "bn1")); break;
+  case NETWORK_NORM:
+  case NETWORK_NO_BIAS_NORM: h = rung_relu(rung_batch_norm(h, "bn1")); break;
   case NETWORK_NO_ACTIVATION: break;
   case NETWORK_DEEP: h = rung_relu6(rung_linear(rung_relu(rung_linear(rung_relu(h), "fc3", 70)), "fc4", 9)); break;
   case NETWORK_TANH: h = rung_tanh(h); break;

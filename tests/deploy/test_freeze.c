@@ -50,6 +50,41 @@ static rung_parameter parameter_named(const rung_model *model, const char *name)
   ck_abort_msg("no parameter '%s'", name);
 }
 
+/* As PyTorch's users write it. Its float form stays the folded one when it trains on: no batch moves its statistics. */
+START_TEST(a_batch_norm_behind_a_layer_without_a_bias_folds) {
+  const char *text = "input 28x28 as image; linear 8 no-bias, batch-norm, relu, linear 10; cross-entropy";
+  pictures data = pictures_load(256, 100);
+  rung_model *model = rung_model_from_text(text, &(rung_model_options){.batch = BATCH, .threads = 1});
+  ck_assert_msg(model != NULL, "%s", rung_error());
+  fit(model, data.train, 2, 2e-3f);
+  rung_metrics before, after;
+  expect_ok(rung_evaluate(model, data.test, &before));
+  calibrate(model, data.train, &usual);
+  expect_ok(rung_model_use(model, RUNG_FORM_FLOAT));
+  expect_ok(rung_evaluate(model, data.test, &after));
+  ck_assert(fabs(after.loss - before.loss) < 1e-5 && after.accuracy == before.accuracy);
+  const float variance = parameter_named(model, "bn1.running_var").value[0];
+  for (rung_form form = RUNG_FORM_FLOAT; form <= RUNG_FORM_SIMULATED; form++) {
+    const float shift = parameter_named(model, "bn1.bias").value[0];
+    expect_ok(rung_model_use(model, form));
+    fit(model, data.train, 1, 1e-3f);
+    ck_assert(parameter_named(model, "bn1.bias").value[0] != shift);
+    ck_assert(parameter_named(model, "bn1.running_mean").value[0] == 0);
+    ck_assert(parameter_named(model, "bn1.running_var").value[0] == variance);
+    rung_program *program = freeze(model);
+    rung_agreement agreement;
+    expect_ok(rung_program_compare(program, model, data.test, &agreement));
+    ck_assert_int_eq(agreement.differ_evaluation, 0);
+    rung_program_free(program);
+  }
+  char *same = rung_model_text(model);
+  ck_assert_str_eq(same, text);
+  rung_release(same);
+  rung_model_free(model);
+  pictures_free(&data);
+}
+END_TEST
+
 /* Real inputs would need a quantize in front, which is no integer operation. */
 START_TEST(real_inputs_are_quantized_before_the_program) {
   pictures data = pictures_load(64, 64);
@@ -323,8 +358,9 @@ START_TEST(programs_are_described) {
 END_TEST
 
 TEST_MAIN(CASE(an_uncalibrated_model_is_refused), CASES(an_operation_without_an_integer_form_is_named, 3),
-          CASE(a_bias_that_does_not_fit_is_refused), CASE(real_inputs_are_quantized_before_the_program),
-          CASES(what_is_no_number_is_refused, 2), CASE(a_multiplier_out_of_range_is_refused),
-          CASE(the_widest_sum_is_reached), CASES(a_sum_that_could_overflow_is_refused, 5),
-          CASES(real_sums_stay_within_the_bound, 4), CASE(a_program_outlives_its_model),
-          CASE(freezing_leaves_the_model_as_it_is), CASES(programs_are_described, 5))
+          CASE(a_batch_norm_behind_a_layer_without_a_bias_folds), CASE(a_bias_that_does_not_fit_is_refused),
+          CASE(real_inputs_are_quantized_before_the_program), CASES(what_is_no_number_is_refused, 2),
+          CASE(a_multiplier_out_of_range_is_refused), CASE(the_widest_sum_is_reached),
+          CASES(a_sum_that_could_overflow_is_refused, 5), CASES(real_sums_stay_within_the_bound, 4),
+          CASE(a_program_outlives_its_model), CASE(freezing_leaves_the_model_as_it_is),
+          CASES(programs_are_described, 5))

@@ -218,6 +218,7 @@ static const struct {
     {NETWORK_RESHAPE, {0}, {0}},
     {NETWORK_DROPOUT, {.weight_bits = 4}, {0}},
     {NETWORK_NORM, {0}, {0}},
+    {NETWORK_NO_BIAS_NORM, {0}, {0}},
     {NETWORK_NO_BIAS, {0}, {0}},
     {NETWORK_NO_ACTIVATION, {0}, {0}},
     {NETWORK_ONE_LAYER, {0}, {0}},

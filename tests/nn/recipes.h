@@ -8,7 +8,7 @@ typedef struct recipe {
   const char *name;
   rung_form form;
   rung_scheme scheme;
-  bool dropout, batch_norm, hinge;
+  bool dropout, batch_norm, no_bias, hinge;
   rung_fit_options fit;
 } recipe;
 
@@ -54,6 +54,10 @@ static const recipe recipes[] = {
     {.name = "QAT, simulated, current ranges, one bit",
      .form = RUNG_FORM_SIMULATED,
      .scheme = {.weight_bits = 1, .ranges = RUNG_RANGES_CURRENT}},
+    {.name = "QAT, batch norm behind layers without a bias",
+     .form = RUNG_FORM_INTEGER,
+     .batch_norm = true,
+     .no_bias = true},
 };
 enum { RECIPES = sizeof recipes / sizeof recipes[0] };
 
@@ -61,7 +65,7 @@ static inline rung_model *recipe_model(const recipe *r, int threads, uint64_t se
   rung_model *model = rung_model_new(&(rung_model_options){.batch = BATCH, .threads = threads, .seed = seed});
   rung_node *x = rung_input(model, "x", RUNG_SHAPE(FEATURES));
   for (int i = 0; i < 2; i++) {
-    x = rung_linear(x, i ? "fc2" : "fc1", i ? 24 : 40);
+    x = rung_linear_init(x, i ? "fc2" : "fc1", i ? 24 : 40, &(rung_linear_options){.no_bias = r->no_bias});
     if (r->batch_norm) x = rung_batch_norm(x, i ? "bn2" : "bn1");
     x = rung_relu(x);
     if (r->dropout) x = rung_dropout(x, 0.2f);

@@ -9,14 +9,18 @@ static float inputs[BATCH * IN], weights[BATCH * OUT];
 /* x -> linear -> batch norm -> relu -> weighed, and what a case changes of that. */
 typedef enum variant {
   PLAIN,
-  FROZEN_BEFORE,  /* by the user, who left it as it was trained */
-  NO_BIAS,        /* nowhere to put the shift */
-  NO_BIAS_FROZEN, /* ... nor, being frozen, is it the identity */
-  NO_BIAS_SHIFT,  /* ... though it divides by what it multiplies by */
-  READ_TWICE,     /* the linear layer's value is wanted as it is, too */
-  SHARED_WEIGHT,  /* another layer has the same weight */
-  BEHIND_RELU,    /* no linear layer before it */
-  MADE_WEIGHT,    /* the weight is computed, not a parameter */
+  FROZEN_BEFORE,    /* by the user, who left it as it was trained */
+  NO_BIAS,          /* the shift stays where it is */
+  NO_BIAS_FROZEN,   /* ... and, being frozen, is no identity before */
+  NO_BIAS_SHIFT,    /* ... though it divides by what it multiplies by */
+  FOLD,             /* all those before */
+  READ_TWICE,       /* the linear layer's value is wanted as it is, too */
+  READ_TWICE_SHIFT, /* ... with a batch norm behind it that only adds its shift */
+  SHARED_WEIGHT,    /* another layer has the same weight */
+  SHARED_SHIFT,     /* something else adds the same shift */
+  BEHIND_RELU,      /* no linear layer before it */
+  MADE_WEIGHT,      /* the weight is computed, not a parameter */
+  MADE_SCALE,       /* so is the scale */
   VARIANTS
 } variant;
 
@@ -33,28 +37,37 @@ static rung_node *parameter(rung_graph *graph, const char *name, rung_shape shap
   return node;
 }
 
+static bool has_bias(variant kind) {
+  return kind != READ_TWICE_SHIFT && (kind < NO_BIAS || kind > NO_BIAS_SHIFT);
+}
+
 static net make(variant kind) {
   net made = {.graph = rung_graph_new(&(rung_graph_options){.batch = BATCH})};
   made.x = rung_graph_input(made.graph, "x", RUNG_SHAPE(IN));
   rung_node *w = parameter(made.graph, "w", RUNG_SHAPE(OUT, IN), 0, 0.5f), *made_weight = w;
   rung_node *b = parameter(made.graph, "b", RUNG_SHAPE(OUT), 0, 0.5f);
   if (kind == MADE_WEIGHT) made_weight = rung_relu(w);
-  made.linear = rung_linear_with(made.x, made_weight, kind >= NO_BIAS && kind <= NO_BIAS_SHIFT ? NULL : b);
+  made.linear = rung_linear_with(made.x, made_weight, has_bias(kind) ? b : NULL);
+  const bool twice = kind == READ_TWICE || kind == READ_TWICE_SHIFT;
+  rung_node *side = twice ? rung_tanh(made.linear) : NULL;
   rung_node *before = kind == BEHIND_RELU ? rung_relu(made.linear) : made.linear;
   rung_node *scale = parameter(made.graph, "scale", RUNG_SHAPE(OUT), 0, 1);
   rung_node *shift = parameter(made.graph, "shift", RUNG_SHAPE(OUT), 0.3f, 1);
   rung_node *mean = parameter(made.graph, "mean", RUNG_SHAPE(OUT), 0.1f, 1);
   rung_node *variance = parameter(made.graph, "variance", RUNG_SHAPE(OUT), 1, 0);
   for (int j = 0; j < OUT; j++) ((float *)variance->value.data)[j] = 0.01f + 0.3f * (float)j;
-  made.norm = rung_batch_norm_with(before, scale, shift, mean, variance, 0.1f, 1e-5f);
-  for (int j = 0; j < OUT && kind == NO_BIAS_SHIFT; j++)
+  made.norm =
+      rung_batch_norm_with(before, kind == MADE_SCALE ? rung_relu(scale) : scale, shift, mean, variance, 0.1f, 1e-5f);
+  for (int j = 0; j < OUT && (kind == NO_BIAS_SHIFT || kind == READ_TWICE_SHIFT); j++)
     ((float *)scale->value.data)[j] = sqrtf(((float *)variance->value.data)[j] + 1e-5f);
-  if (kind == FROZEN_BEFORE || kind == NO_BIAS_FROZEN || kind == NO_BIAS_SHIFT) {
+  if (kind == READ_TWICE_SHIFT) memset(mean->value.data, 0, OUT * sizeof(float));
+  if (kind == FROZEN_BEFORE || kind == NO_BIAS_FROZEN || kind == NO_BIAS_SHIFT || kind == READ_TWICE_SHIFT) {
     rung_node_set_trainable(scale, false);
     rung_node_set_trainable(shift, false);
   }
   made.last = rung_relu(made.norm);
-  if (kind == READ_TWICE) made.last = rung_add(made.last, made.linear);
+  if (twice) made.last = rung_add(made.last, side);
+  if (kind == SHARED_SHIFT) made.last = rung_add(made.last, shift);
   if (kind == SHARED_WEIGHT) made.last = rung_add(made.last, rung_linear_with(made.x, w, b));
   fill(weights, BATCH * OUT, 0, 2);
   ck_assert_msg(weigh(made.last, NULL, weights) != NULL, "%s", rung_error());
@@ -76,7 +89,8 @@ static void evaluate(const net *made, float *y) {
 /* The same function before and after; the parameters as the equations have them; once is enough. */
 START_TEST(a_batch_norm_folds) {
   float before[BATCH * OUT], after[BATCH * OUT];
-  net made = make(_i == 0 ? PLAIN : FROZEN_BEFORE), unfolded = make(PLAIN);
+  const variant kind = (variant)_i;
+  net made = make(kind), unfolded = make(kind);
   evaluate(&made, before);
   ck_assert(!fold_is_folded(made.norm) && !fold_is_folded(made.linear));
   fold_batch_norms(made.graph);
@@ -86,17 +100,19 @@ START_TEST(a_batch_norm_folds) {
   for (int j = 0; j < OUT; j++) {
     double deviation = sqrt((double)value(&unfolded, "variance")[j] + 1e-5);
     double gain = value(&unfolded, "scale")[j] / deviation;
-    double bias =
-        (value(&unfolded, "b")[j] - (double)value(&unfolded, "mean")[j]) * gain + value(&unfolded, "shift")[j];
-    ENSURE(fabs(value(&made, "b")[j] - bias) <= 1e-5 * fmax(1, fabs(bias)));
+    double b = has_bias(kind) ? value(&unfolded, "b")[j] : 0;
+    double bias = (b - (double)value(&unfolded, "mean")[j]) * gain + value(&unfolded, "shift")[j];
+    ENSURE(fabs(value(&made, has_bias(kind) ? "b" : "shift")[j] - bias) <= 1e-5 * fmax(1, fabs(bias)));
     for (int k = 0; k < IN; k++) {
       double w = value(&unfolded, "w")[j * IN + k] * gain;
       ENSURE(fabs(value(&made, "w")[j * IN + k] - w) <= 1e-6 * fabs(w));
     }
     ENSURE(fabs(value(&made, "scale")[j] - deviation) <= 1e-6 * deviation);
-    ENSURE(value(&made, "shift")[j] == 0 && value(&made, "mean")[j] == 0);
+    ENSURE((value(&made, "shift")[j] == 0) == has_bias(kind) && value(&made, "mean")[j] == 0);
     ENSURE(value(&made, "variance")[j] == value(&unfolded, "variance")[j]);
   }
+  ck_assert_ptr_eq(fold_bias(made.linear), rung_graph_find(made.graph, has_bias(kind) ? "b" : "shift"));
+  ck_assert_int_eq(rung_graph_find(made.graph, "shift")->trainable, kind == NO_BIAS);
   fold_batch_norms(made.graph);
   float again[BATCH * OUT];
   evaluate(&made, again);
@@ -106,14 +122,24 @@ START_TEST(a_batch_norm_folds) {
 }
 END_TEST
 
-/* Training goes on behind the fold: the identity stays one, and the linear layer learns. */
-START_TEST(the_identity_stays_one_in_training) {
-  net made = make(PLAIN);
+/* Training goes on behind the fold: the identity stays one, or a shift; the linear layer learns, and that shift. */
+START_TEST(what_is_folded_stays_so_in_training) {
+  const bool shifts = _i == 1;
+  net made = make(shifts ? NO_BIAS : PLAIN);
   fold_batch_norms(made.graph);
+  const rung_node *shift = rung_graph_find(made.graph, "shift");
   for (int step = 0; step < 3; step++) replay_once(made.graph, BATCH, true, true);
   ck_assert(fold_is_folded(made.norm));
   const float *x = made.linear->value.data, *y = made.norm->value.data;
-  for (int i = 0; i < BATCH * OUT; i++) ENSURE(fabsf(y[i] - x[i]) <= 1e-6f * fabsf(x[i]));
+  for (int i = 0; i < BATCH * OUT; i++) {
+    float b = shifts ? ((const float *)shift->value.data)[i % OUT] : 0;
+    ENSURE(fabsf(y[i] - (x[i] + b)) <= 1e-6f * (fabsf(x[i]) + fabsf(b)));
+  }
+  for (int j = 0; j < OUT && shifts; j++) {
+    float sum = 0; /* the shift's gradient: what reaches y where the ReLU is open */
+    for (int i = 0; i < BATCH; i++) sum += y[i * OUT + j] > 0 ? weights[i * OUT + j] : 0;
+    ENSURE(fabsf(((const float *)shift->gradient.data)[j] - sum) <= 1e-4f * fmaxf(1, fabsf(sum)));
+  }
   const float *gradient = rung_graph_find(made.graph, "w")->gradient.data;
   float most = 0;
   for (int i = 0; i < OUT * IN; i++) most = fmaxf(most, fabsf(gradient[i]));
@@ -125,11 +151,13 @@ END_TEST
 /* What cannot fold is left alone to the bit, and is not taken for folded. */
 START_TEST(what_cannot_fold_is_left_alone) {
   static const char *const names[] = {"w", "b", "scale", "shift", "mean", "variance"};
-  net made = make((variant)(NO_BIAS + _i)), other = make((variant)(NO_BIAS + _i));
+  const variant kind = (variant)(READ_TWICE + _i);
+  net made = make(kind), other = make(kind);
   float before[BATCH * OUT], after[BATCH * OUT];
   evaluate(&made, before);
   fold_batch_norms(made.graph);
   ck_assert(!fold_is_folded(made.norm));
+  ck_assert_ptr_eq(fold_bias(made.linear), has_bias(kind) ? rung_graph_find(made.graph, "b") : NULL);
   for (int k = 0; k < LENGTH(names); k++) {
     const rung_tensor *tensor = &rung_graph_find(made.graph, names[k])->value;
     ck_assert_mem_eq(tensor->data, value(&other, names[k]), (size_t)rung_tensor_count(tensor) * sizeof(float));
@@ -141,5 +169,5 @@ START_TEST(what_cannot_fold_is_left_alone) {
 }
 END_TEST
 
-TEST_MAIN(CASES(a_batch_norm_folds, 2), CASE(the_identity_stays_one_in_training),
-          CASES(what_cannot_fold_is_left_alone, VARIANTS - NO_BIAS))
+TEST_MAIN(CASES(a_batch_norm_folds, FOLD), CASES(what_is_folded_stays_so_in_training, 2),
+          CASES(what_cannot_fold_is_left_alone, VARIANTS - READ_TWICE))

@@ -81,9 +81,18 @@ static rung_node *build_branch_before_relu(net *at) {
 static rung_node *build_norm(net *at) {
   return linear(at, rung_relu(norm(at, linear(at, at->x, HIDDEN), false)), CLASSES);
 }
-static rung_node *build_norm_frozen_without_bias(net *at) {
+static rung_node *norm_without_bias(net *at, bool frozen) {
   rung_node *w = parameter(at, "w", RUNG_SHAPE(HIDDEN, IN), 0, 0.5f);
-  return linear(at, rung_relu(norm(at, rung_linear_with(at->x, w, NULL), true)), CLASSES);
+  return linear(at, rung_relu(norm(at, rung_linear_with(at->x, w, NULL), frozen)), CLASSES);
+}
+static rung_node *build_norm_without_bias(net *at) {
+  return norm_without_bias(at, false);
+}
+static rung_node *build_norm_frozen_without_bias(net *at) {
+  return norm_without_bias(at, true);
+}
+static rung_node *build_norm_without_a_layer(net *at) {
+  return linear(at, norm(at, rung_relu(linear(at, at->x, HIDDEN)), true), CLASSES);
 }
 static rung_node *build_last_relu(net *at) {
   return rung_relu(linear(at, rung_relu(linear(at, at->x, HIDDEN)), CLASSES));
@@ -118,8 +127,10 @@ static const network networks[] = {
     {build_branch_before_relu, true, 1, "ql dequantize relu add quantize ql dequantize",
      "fqw linear relu add fqw fake_quantize linear"},
     {build_norm, true, 1, "ql ql dequantize", "fqw linear relu fqw fake_quantize linear"},
-    {build_norm_frozen_without_bias, true, 1, "ql dequantize batch_norm relu quantize ql dequantize",
-     "fqw linear batch_norm relu fqw fake_quantize linear"},
+    {build_norm_without_bias, true, 1, "ql ql dequantize", "fqw linear relu fqw fake_quantize linear"},
+    {build_norm_frozen_without_bias, true, 1, "ql ql dequantize", "fqw linear relu fqw fake_quantize linear"},
+    {build_norm_without_a_layer, true, 1, "ql dequantize relu batch_norm quantize ql dequantize",
+     "fqw linear relu batch_norm fqw fake_quantize linear"},
     {build_last_relu, true, 1, "ql ql dequantize relu", "fqw linear relu fqw fake_quantize linear relu"},
 };
 

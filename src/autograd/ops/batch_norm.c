@@ -10,7 +10,8 @@
  *           dg[j] += sum_i dy[i][j] h[i][j]
  *           dx[i][j] += g[j] r[j] (dy[i][j] - db[j] / n - h[i][j] dg[j] / n), where db, dg are this op's sums;
  *           not in training m and r are constants: g[j] r[j] dy[i][j]
- * Where neither g nor b is a parameter that is trained, every replay is like one that is not training.
+ * Where neither g nor b is a parameter that is trained, or y is just x + b (rung_batch_norm_is_shift), every replay is
+ * like one that is not training.
  *
  * A member works on its columns, all rows of them, so that no sum is split. */
 #include "op.h"
@@ -24,6 +25,7 @@ typedef struct batch_norm_attributes {
 } batch_norm_attributes;
 
 typedef struct batch_norm_state {
+  bool uses_batch;   /* in this replay: the batch's statistics, not the running ones */
   float *normalized; /* h [batch, d] */
   float *mean;       /* m [d] */
   float *variance;   /* v [d] */
@@ -32,9 +34,12 @@ typedef struct batch_norm_state {
   float *sum_dy_h;   /* [d] */
 } batch_norm_state;
 
-/* Frozen, it stays with the running statistics in training too: what it computes must not move any more. */
-static bool uses_batch(const rung_node *node, const rung_replay *replay) {
-  return replay->training && (node->input[scale_input]->trainable || node->input[shift_input]->trainable);
+/* Frozen, it stays with the running statistics in training too: what it computes must not move any more. Nor may what
+ * it normalizes by once only its shift is left to learn. */
+static void prepare(rung_node *node, const rung_replay *replay) {
+  const bool trained = node->input[scale_input]->trainable || node->input[shift_input]->trainable;
+  batch_norm_state *state = node->state;
+  state->uses_batch = replay->training && trained && !rung_batch_norm_is_shift(node);
 }
 
 static rung_status check(const rung_node *node) {
@@ -112,11 +117,11 @@ static void forward(rung_node *node, const rung_replay *replay) {
   const batch_norm_state *state = node->state;
   const float epsilon = rung_batch_norm_epsilon(node);
   const float *scale = op_value(node->input[scale_input]), *shift = op_value(node->input[shift_input]);
-  const float *variance = uses_batch(node, replay) ? state->variance : op_value(node->input[variance_input]);
+  const float *variance = state->uses_batch ? state->variance : op_value(node->input[variance_input]);
   float *h = state->normalized, *y = op_value(node);
   int64_t begin, end, n = op_rows(node), d = op_row_size(node);
   op_columns(d, replay, &begin, &end);
-  if (uses_batch(node, replay)) {
+  if (state->uses_batch) {
     batch_statistics(node, begin, end);
     update_running(node, begin, end);
   } else {
@@ -130,12 +135,12 @@ static void forward(rung_node *node, const rung_replay *replay) {
     }
 }
 
-static void backward_x(const rung_node *node, const rung_replay *replay, int64_t begin, int64_t end) {
+static void backward_x(const rung_node *node, int64_t begin, int64_t end) {
   const batch_norm_state *state = node->state;
   const float *scale = op_value(node->input[scale_input]), *dy = op_gradient(node), *h = state->normalized;
   float *dx = op_gradient(node->input[x_input]);
   int64_t n = op_rows(node), d = op_row_size(node);
-  const float share = uses_batch(node, replay) ? 1 / (float)n : 0;
+  const float share = state->uses_batch ? 1 / (float)n : 0;
   for (int64_t i = 0; i < n; i++)
     for (int64_t j = begin; j < end; j++) {
       int64_t at = i * d + j;
@@ -158,11 +163,15 @@ static void backward(rung_node *node, const rung_replay *replay) {
     if (rung_node_wants_gradient(node->input[k]))
       kernels->scale_add(op_gradient(node->input[k]) + begin, sums[k - scale_input] + begin, 1, end - begin,
                          node->accumulate[k]);
-  if (rung_node_wants_gradient(node->input[x_input])) backward_x(node, replay, begin, end);
+  if (rung_node_wants_gradient(node->input[x_input])) backward_x(node, begin, end);
 }
 
-const rung_op rung_op_batch_norm = {
-    .name = "batch_norm", .input_count = input_count, .infer = infer, .forward = forward, .backward = backward};
+const rung_op rung_op_batch_norm = {.name = "batch_norm",
+                                    .input_count = input_count,
+                                    .infer = infer,
+                                    .prepare = prepare,
+                                    .forward = forward,
+                                    .backward = backward};
 
 rung_node *rung_batch_norm_with(rung_node *x, rung_node *scale, rung_node *shift, rung_node *running_mean,
                                 rung_node *running_variance, float momentum, float epsilon) {
@@ -178,4 +187,13 @@ float rung_batch_norm_epsilon(const rung_node *node) {
 
 float rung_batch_norm_momentum(const rung_node *node) {
   return ((const batch_norm_attributes *)node->attributes)->momentum;
+}
+
+bool rung_batch_norm_is_shift(const rung_node *node) {
+  if (node->op != &rung_op_batch_norm || node->input[scale_input]->trainable) return false;
+  const float *scale = op_value(node->input[scale_input]), *mean = op_value(node->input[mean_input]);
+  const float *variance = op_value(node->input[variance_input]), epsilon = rung_batch_norm_epsilon(node);
+  for (int64_t j = 0; j < op_row_size(node); j++)
+    if (scale[j] != sqrtf(variance[j] + epsilon) || mean[j] != 0) return false;
+  return true;
 }

@@ -181,8 +181,8 @@ rung_node *import_parameter(import *in, const char *layer, const char *part, run
 
 /* ---- Deferred products (read_linear.c) --------------------------------------------------------------------------- */
 
-/* Records the value's product, with a bias of zeros if `bias`, where that was not done yet. */
-rung_status import_linear_record(import_node *node, import_value *value, bool bias);
+/* Records the value's product, without a bias, where that was not done yet. */
+rung_status import_linear_record(import_node *node, import_value *value);
 
 /* ---- GELU spelled out (read_gelu.c) ------------------------------------------------------------------------------ */
 

@@ -49,7 +49,7 @@ rung_status import_identity(import_node *node) {
   if (!import_has_input(node, 0)) return import_refuse(node, "input 0 is missing");
   import_value *value = node->input[0];
   if (node->proto->n_output > 0 && import_readers(node->in, node->proto->output[0]) != 1) {
-    rung_status status = import_linear_record(node, value, false);
+    rung_status status = import_linear_record(node, value);
     if (status != RUNG_OK) return status;
   }
   return import_output_value(node, value);

@@ -1,5 +1,5 @@
 /* Gemm, MatMul and Add: linear layers. A product without a bias waits until it is known what reads it: an Add of a
- * constant is its bias, a batch norm wants one of zeros to fold into. */
+ * constant is its bias. */
 #include "import.h"
 
 #include <string.h>
@@ -83,32 +83,31 @@ static rung_status note_quantized(import_node *node, const import_linear *linear
   return RUNG_OK;
 }
 
-/* The linear layer; NULL with a message. `bias` NULL: none, or one of zeros if `zeros`. */
-static rung_node *record(import_node *node, const import_linear *linear, const import_value *bias, float beta,
-                         bool zeros) {
+/* The linear layer; NULL with a message. `bias` NULL: without one. */
+static rung_node *record(import_node *node, const import_linear *linear, const import_value *bias, float beta) {
   if (check_product(node, linear) != RUNG_OK) return NULL;
   const rung_shape *w = &linear->weight->tensor.shape;
   int64_t columns = w->extent[linear->transposed ? 0 : 1], out = w->extent[linear->transposed ? 1 : 0];
   const char *layer = layer_name(node->in, linear->weight, bias);
   rung_node *weight = import_parameter(node->in, layer, "weight", RUNG_SHAPE(out, columns));
-  rung_node *shift = bias || zeros ? import_parameter(node->in, layer, "bias", RUNG_SHAPE(out)) : NULL;
-  if (!weight || ((bias || zeros) && !shift)) return NULL;
+  rung_node *shift = bias ? import_parameter(node->in, layer, "bias", RUNG_SHAPE(out)) : NULL;
+  if (!weight || (bias && !shift)) return NULL;
   fill_weight(weight, linear);
   if (bias) fill_bias(shift, bias, beta);
   rung_node *recorded = rung_linear_with(linear->x, weight, shift);
   return recorded && note_quantized(node, linear, bias, recorded) == RUNG_OK ? recorded : NULL;
 }
 
-rung_status import_linear_record(import_node *node, import_value *value, bool bias) {
+rung_status import_linear_record(import_node *node, import_value *value) {
   if (!value->linear || value->node) return RUNG_OK;
-  value->node = record(node, value->linear, NULL, 1, bias);
+  value->node = record(node, value->linear, NULL, 1);
   return value->node ? RUNG_OK : import_blame(node, rung_error_status());
 }
 
 /* Waits if one other node reads it, which may bring a bias. */
 static rung_status output_product(import_node *node, const import_linear *linear) {
   if (node->proto->n_output == 0 || import_readers(node->in, node->proto->output[0]) != 1)
-    return import_output_node(node, record(node, linear, NULL, 1, false));
+    return import_output_node(node, record(node, linear, NULL, 1));
   rung_status status = check_product(node, linear);
   import_linear *kept = status == RUNG_OK ? rung_arena_allocate(node->in->arena, sizeof *kept) : NULL;
   if (!kept) return status == RUNG_OK ? RUNG_ERROR_MEMORY : status;
@@ -140,7 +139,7 @@ rung_status import_gemm(import_node *node) {
   int64_t out = linear.weight->tensor.shape.extent[linear.transposed ? 1 : 0];
   if (!is_bias(bias, out))
     return import_refuse(node, "its bias '%.80s' is not a constant of %lld reals", bias->name, (long long)out);
-  return import_output_node(node, record(node, &linear, bias, beta, false));
+  return import_output_node(node, record(node, &linear, bias, beta));
 }
 
 rung_status import_matmul(import_node *node) {
@@ -181,5 +180,5 @@ rung_status import_add(import_node *node) {
   if (!other || !other->linear || other->node) return add_constant(node, known);
   int64_t out = other->linear->weight->tensor.shape.extent[other->linear->transposed ? 1 : 0];
   if (!is_bias(node->input[known], out)) return add_constant(node, known);
-  return import_output_node(node, record(node, other->linear, node->input[known], 1, false));
+  return import_output_node(node, record(node, other->linear, node->input[known], 1));
 }

@@ -89,7 +89,7 @@ rung_node *import_input(import_node *node, int index) {
     return NULL;
   }
   import_value *value = node->input[index];
-  if (import_linear_record(node, value, false) != RUNG_OK) return NULL;
+  if (import_linear_record(node, value) != RUNG_OK) return NULL;
   const char *why = value->node ? not_plain(value) : "is a constant; expected what the network computes";
   if (!why) return value->node;
   import_refuse(node, "input '%.80s' %s", value->name, why);

@@ -37,10 +37,6 @@ rung_status import_batch_norm(import_node *node) {
   import_attribute_int(node, "spatial", 1);
   if (import_attribute_int(node, "training_mode", 0) != 0)
     return import_refuse(node, "it is in training mode; export the model in evaluation mode");
-  if (import_has_input(node, x_input)) {
-    rung_status status = import_linear_record(node, node->input[x_input], true);
-    if (status != RUNG_OK) return status;
-  }
   rung_node *x = import_input(node, x_input), *parameter[variance_input + 1];
   if (!x || check(node, x) != RUNG_OK) return rung_error_status();
   const char *layer = layer_name(node);
