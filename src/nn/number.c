@@ -39,23 +39,36 @@ static bool parse_bits(const char *text, float *value) {
   return true;
 }
 
+/* "e-5", "E+05": at most two digits. */
+static bool parse_exponent(const char *text, int *exponent) {
+  const bool negative = text[1] == '-';
+  const char *c = text + 1 + (text[1] == '-' || text[1] == '+'), *first = c;
+  for (*exponent = 0; *c >= '0' && *c <= '9' && c - first < 2; c++) *exponent = *exponent * 10 + (*c - '0');
+  if (negative) *exponent = -*exponent;
+  return c > first && *c == '\0';
+}
+
 bool number_parse(const char *text, float *value) {
   if (*text == '#') return parse_bits(text, value);
   double digits = 0;
-  int count = 0, significant = 0, decimals = -1;
-  for (const char *c = text; *c != '\0'; c++) {
-    if (*c == '.' && decimals < 0) {
-      decimals = 0;
-    } else if (*c >= '0' && *c <= '9') {
-      digits = digits * 10 + (*c - '0');
-      count++;
-      decimals += decimals >= 0;
-      significant += digits > 0;
-    } else {
-      return false;
+  int count = 0, significant = 0, decimals = 0, exponent = 0;
+  bool point = false;
+  const char *c = text;
+  for (; (*c >= '0' && *c <= '9') || (*c == '.' && !point); c++) {
+    if (*c == '.') {
+      point = true;
+      continue;
     }
+    digits = digits * 10 + (*c - '0');
+    count++;
+    decimals += point;
+    significant += digits > 0;
     if (significant > MOST_DIGITS || decimals > MOST_DECIMALS) return false;
   }
-  *value = (float)(digits / power_of_ten(decimals));
-  return count > 0;
+  if (count == 0) return false;
+  if (*c == 'e' || *c == 'E' ? !parse_exponent(c, &exponent) : *c != '\0') return false;
+  const int places = decimals - exponent;
+  if (places > MOST_DECIMALS || places < -MOST_DECIMALS) return false;
+  *value = (float)(places >= 0 ? digits / power_of_ten(places) : digits * power_of_ten(-places));
+  return true;
 }

@@ -47,10 +47,31 @@ START_TEST(numbers_come_back_to_the_bit) {
 }
 END_TEST
 
+/* A person may write them so; they are told as decimals, or bits. */
+static const struct {
+  const char *text;
+  float value;
+} exponents[] = {{"1e-5", 1e-5f}, {"2.5E-1", 0.25f}, {"1e3", 1000}, {"1.5e+02", 150}, {"0e-22", 0}, {"1e22", 1e22f}};
+enum { EXPONENTS = sizeof exponents / sizeof exponents[0] };
+
+START_TEST(exponents_are_read) {
+  float value = -1, back = -1;
+  char text[NUMBER_TEXT];
+  ck_assert(number_parse(exponents[_i].text, &value) && value == exponents[_i].value);
+  ck_assert(number_parse(number_format(value, text), &back) && back == value);
+}
+END_TEST
+
 static const char *const none[] = {"",
                                    "-1",
                                    "+1",
-                                   "1e3",
+                                   "e3",
+                                   "1e",
+                                   "1e+",
+                                   "1e-23",
+                                   "1e100",
+                                   "1e1.5",
+                                   "1e3 ",
                                    "0x10",
                                    ".",
                                    "1.2.3",
@@ -72,5 +93,5 @@ START_TEST(what_is_no_number_is_refused) {
 }
 END_TEST
 
-TEST_MAIN(CASES(numbers_are_short, PAIRS), CASE(numbers_come_back_to_the_bit),
+TEST_MAIN(CASES(numbers_are_short, PAIRS), CASE(numbers_come_back_to_the_bit), CASES(exponents_are_read, EXPONENTS),
           CASES(what_is_no_number_is_refused, NONE))

@@ -47,6 +47,22 @@ START_TEST(spaces_and_defaults_do_not_matter) {
 }
 END_TEST
 
+/* They are told back as decimals, which are read again. */
+START_TEST(numbers_may_have_exponents) {
+  static const char told[] = "input 12; linear 5, batch-norm momentum 0.25 epsilon 0.0001, dropout 0.1; cross-entropy";
+  rung_model *model = from_text("input 12; linear 5, batch-norm momentum 2.5E-01 epsilon 1e-4, dropout 1e-1; "
+                                "cross-entropy");
+  expect_text(model, told);
+  rung_model_free(model);
+  model = from_text(told);
+  expect_text(model, told);
+  rung_model_free(model);
+  model = from_text("input 12; batch-norm epsilon 1e-5, linear 2"); /* the default */
+  expect_text(model, "input 12; batch-norm, linear 2");
+  rung_model_free(model);
+}
+END_TEST
+
 /* The same nodes in the same order, and the same weights, as by hand. */
 START_TEST(a_text_is_the_network_by_hand) {
   rung_model *hand = perceptron(1, 3);
@@ -110,12 +126,18 @@ static const struct {
     {"input 12; linear 3 epsilon 0.1", "'linear 3 epsilon 0.1': expected linear OUT"},
     {"input 12; linear 3 as a, linear 3 as a", "the name 'a.weight' is taken"},
     {"input 12; relu 3", "model text: 'relu 3': expected relu"},
-    {"input 12; linear 3,, relu", "model text: '': expected one of linear"},
+    {"input 12; linear 3,, relu", "model text: nothing stands between two commas: expected a layer"},
+    {"input 12; linear 3, ; cross-entropy", "model text: nothing stands behind the last comma: expected a layer"},
+    {"input 12; , linear 3", "model text: nothing stands before the first comma: expected a layer"},
     {"input 12; ", "model text: '': expected one of linear"},
     {"input 12; dropout", "'dropout': expected dropout P"},
     {"input 12; dropout 0.2.1", "'dropout 0.2.1': expected dropout P"},
     {"input 12; dropout 0,5", "'5': expected one of linear"},
     {"input 12; dropout 1", "dropout: probability 1"},
+    {"input 12; dropout 1e", "'dropout 1e': expected dropout P"},
+    {"input 12; dropout 1e-", "'dropout 1e-': expected dropout P"},
+    {"input 12; dropout 1e-1x", "'dropout 1e-1x': expected dropout P"},
+    {"input 12; dropout 1e-30", "'dropout 1e-30': expected dropout P"},
     {"input 12; dropout .", "'dropout .': expected dropout P"},
     {"input 12; batch-norm momentum 0", "'batch-norm momentum 0': expected batch-norm [momentum P]"},
     {"input 12; batch-norm momentum 2", "momentum 2"},
@@ -223,7 +245,8 @@ START_TEST(another_order_of_recording_has_no_text) {
 }
 END_TEST
 
-TEST_MAIN(CASES(a_text_comes_back, TEXTS), CASE(spaces_and_defaults_do_not_matter), CASE(a_text_is_the_network_by_hand),
-          CASE(xavier_is_another_beginning), CASE(every_word_is_listed_and_understood),
-          CASES(a_bad_text_is_one_line_that_names_the_piece, BAD), CASE(a_long_piece_is_refused),
-          CASE(recording_is_sticky), CASE(what_is_no_chain_has_no_text), CASE(another_order_of_recording_has_no_text))
+TEST_MAIN(CASES(a_text_comes_back, TEXTS), CASE(spaces_and_defaults_do_not_matter), CASE(numbers_may_have_exponents),
+          CASE(a_text_is_the_network_by_hand), CASE(xavier_is_another_beginning),
+          CASE(every_word_is_listed_and_understood), CASES(a_bad_text_is_one_line_that_names_the_piece, BAD),
+          CASE(a_long_piece_is_refused), CASE(recording_is_sticky), CASE(what_is_no_chain_has_no_text),
+          CASE(another_order_of_recording_has_no_text))

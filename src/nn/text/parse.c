@@ -120,6 +120,15 @@ static rung_status check_parameter(const rung_node *x, const text_layer *layer, 
   return rung_safetensors_expect(file, name, RUNG_F32, &shape) != NULL ? RUNG_OK : rung_error_status();
 }
 
+/* An empty piece is most often a comma too many. */
+static rung_status check_layer(const text_piece *piece, bool first, bool last) {
+  if (piece->word[0] != NULL || (first && last)) return RUNG_OK;
+  return rung_fail(RUNG_ERROR_ARGUMENT, "model text: nothing stands %s: expected a layer",
+                   first  ? "before the first comma"
+                   : last ? "behind the last comma"
+                          : "between two commas");
+}
+
 static rung_node *record_layer(rung_node *x, const text_piece *piece, const rung_safetensors *file) {
   const text_layer *layer = NULL;
   for (int i = 0; piece->word[0] != NULL && i < TEXT_LAYERS; i++)
@@ -142,10 +151,11 @@ static rung_node *record_layer(rung_node *x, const text_piece *piece, const rung
 static rung_node *record_layers(rung_node *x, const char *text, const rung_safetensors *file) {
   if (x == NULL) return NULL;
   if (text == NULL) return rung_graph_fail(x->graph, rung_fail(RUNG_ERROR_ARGUMENT, "model text: it is NULL"));
-  while (x != NULL && text != NULL) {
+  for (bool first = true; x != NULL && text != NULL; first = false) {
     text_piece layer;
     rung_graph *graph = x->graph;
     rung_status status = next_piece(&text, ',', &layer);
+    if (status == RUNG_OK) status = check_layer(&layer, first, text == NULL);
     x = status == RUNG_OK ? record_layer(x, &layer, file) : rung_graph_fail(graph, status);
   }
   return x;
