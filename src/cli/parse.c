@@ -145,6 +145,34 @@ static rung_status check_required(const session *read) {
   return RUNG_OK;
 }
 
+/* Output option `out` must not take the place of a file that is read. */
+static rung_status check_not_input(const session *read, int out, const char *what, const char *input) {
+  const char *path = read->option[out].text;
+  if (!path || !input || !path_is_same_file(path, input)) return RUNG_OK;
+  return rung_fail(RUNG_ERROR_ARGUMENT, "--%s '%s': is the file of %s; it would be lost", options[out].name, path,
+                   what);
+}
+
+/* A model may be trained on, or quantized, in its place (--from, --resume; command.rewrites): it is a model again. */
+static rung_status check_inputs_kept(const session *read) {
+  static const int inputs[] = {OPTION_DATA, OPTION_TARGETS, OPTION_TEST, OPTION_TEST_TARGETS, OPTION_WEIGHTS};
+  static const int outputs[] = {OPTION_OUT, OPTION_PATH, OPTION_LOGITS, OPTION_CHECKPOINT};
+  enum { INPUTS = sizeof inputs / sizeof *inputs, OUTPUTS = sizeof outputs / sizeof *outputs };
+  const command *of = read->command;
+  rung_status status = RUNG_OK;
+  for (int o = 0; o < OUTPUTS; o++) {
+    for (int i = 0; i < POSITIONALS && of->positionals[i].name && status == RUNG_OK; i++)
+      if (of->positionals[i].kind == KIND_INPUT && !of->rewrites)
+        status = check_not_input(read, outputs[o], of->positionals[i].name, read->positional[i]);
+    for (int i = 0; i < INPUTS && status == RUNG_OK; i++) {
+      char what[64];
+      snprintf(what, sizeof what, "--%s", options[inputs[i]].name);
+      status = check_not_input(read, outputs[o], what, read->option[inputs[i]].text);
+    }
+  }
+  return status;
+}
+
 static rung_status find_command(session *to, const char *word) {
   const char *name = strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 ? "help"
                      : strcmp(word, "--version") == 0                       ? "version"
@@ -170,5 +198,6 @@ rung_status session_parse(session *to, int argc, char **argv) {
     else
       status = read_positional(to, argv[i]);
   }
-  return status == RUNG_OK && !to->help ? check_required(to) : status;
+  if (status == RUNG_OK && !to->help) status = check_required(to);
+  return status == RUNG_OK && !to->help ? check_inputs_kept(to) : status;
 }

@@ -61,6 +61,11 @@ rung_status path_check_folder(const char *what, const char *path) {
   return access(trimmed, W_OK | X_OK) == 0 ? RUNG_OK : cannot(what, path, "written");
 }
 
+bool path_is_same_file(const char *a, const char *b) {
+  struct stat one, other;
+  return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
 rung_status path_make_folder(const char *path) {
   if (mkdir(path, 0777) == 0 || errno == EEXIST) return RUNG_OK;
   return rung_fail(RUNG_ERROR_IO, "%s: cannot be made: %s", path, strerror(errno));

@@ -10,6 +10,8 @@ rung_status path_check_input(const char *what, const char *path); /* is there an
 rung_status path_check_output(const char *what, const char *path);
 /* A folder that can be written into, or may be made. */
 rung_status path_check_folder(const char *what, const char *path);
+/* False if one of the two is not there. Links are followed. */
+bool path_is_same_file(const char *a, const char *b);
 rung_status path_make_folder(const char *path);
 
 bool path_ends_with(const char *path, const char *ending);

@@ -97,6 +97,7 @@ typedef struct command {
   const char *summary; /* one line, a verb first */
   const char *about;   /* paragraphs, an empty line between two */
   positional positionals[POSITIONALS];
+  bool rewrites;            /* writes what it reads: its output may take the place of its first positional */
   uint64_t required, taken; /* options; --help is taken by all, and need not be among them */
   example examples[EXAMPLES];
   ending (*run)(struct session *session);

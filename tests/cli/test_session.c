@@ -83,6 +83,32 @@ START_TEST(program_and_model_run_alike) {
 }
 END_TEST
 
+/* A file that is read is not written over by one of another kind, whatever it is called. */
+START_TEST(an_output_never_takes_the_place_of_its_source) {
+  static const char *const lines[][7] = {{"freeze", "q", "-o", "q"},
+                                         {"freeze", "q", "-o", "./q"},
+                                         {"freeze", "q", "-o", "soft"},
+                                         {"freeze", "soft", "-o", "q"},
+                                         {"freeze", "q", "-o", "hard"},
+                                         {"export", "onnx", "q", "-o", "q"},
+                                         {"export", "onnx", "--float", "q", "-o", "q"},
+                                         {"export", "safetensors", "q", "-o", "q"},
+                                         {"run", "q", "--data", SAMPLE, "-o", "q.csv"}};
+  RUN("train", "--data", SAMPLE, "--model", LAYERS, "--epochs", "1", "-o", "q", FAST);
+  const run *r = CONTINUE("quantize", "q", "--data", SAMPLE, "-o", "q", "--threads", "1"); /* a model again */
+  expect_run(r, 0, "q ");
+  expect_shell("cd \"$1\" && ln -s q soft && ln q hard && ln -s q q.csv && cp q ../before", scratch_path("run"));
+  for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+    r = command_continue("run", NULL, lines[i]);
+    command_refused(r, lines[i][0][0] == 'r' ? "': is the file of PROGRAM" : "': is the file of MODEL",
+                    "hard q q.csv soft ");
+  }
+  expect_shell("cd \"$1\" && cmp q ../before", scratch_path("run"));
+  r = CONTINUE("train", "--from", "q", "--data", SAMPLE, "--epochs", "1", "-o", "q", "--threads", "1");
+  expect_run(r, 0, r->left);
+}
+END_TEST
+
 START_TEST(every_form_is_written_and_inspected) {
   static const struct {
     const char *arguments[8], *file, *says;
@@ -211,7 +237,8 @@ START_TEST(a_training_that_diverges_is_one_line_and_2) {
 END_TEST
 
 TEST_MAIN(CASE(the_command_trains_to_the_weights_of_the_example), CASE(verify_finds_no_difference),
-          CASE(program_and_model_run_alike), CASE(every_form_is_written_and_inspected), CASE(weights_come_back),
+          CASE(program_and_model_run_alike), CASE(an_output_never_takes_the_place_of_its_source),
+          CASE(every_form_is_written_and_inspected), CASE(weights_come_back),
           CASE(a_table_of_classes_is_trained_quantized_and_run), CASE(a_regression_is_trained_quantized_and_run),
           CASE(json_is_one_object_and_progress_goes_to_standard_error),
           CASE(a_training_that_diverges_is_one_line_and_2))

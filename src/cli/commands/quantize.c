@@ -58,6 +58,7 @@ const command quantize_command = {
              "written computes with integers; rung train --from trains it on, with them, to win back what low bits "
              "have cost. A model that is quantized already is quantized anew.",
     .positionals = {{.name = "MODEL", .kind = KIND_INPUT, .help = "a model that rung train or rung import wrote"}},
+    .rewrites = true,
     .required = HAS(DATA) | HAS(OUT),
     .taken = TEST_OPTIONS | HAS(VALIDATION) | HAS(CALIBRATE) | HAS(BITS) | HAS(GRANULARITY) | HAS(GROUP) |
              HAS(OBSERVER) | HAS(PERCENTILE) | HAS(RANGES) | HAS(SIGNED) | HAS(SYMMETRIC) | HAS(BACKWARD) |
