@@ -21,12 +21,30 @@ static rung_status freeze_layer(rung_program *program, const rung_node *node) {
   return rung_integer_layer_view(node, &layer->instruction.integers);
 }
 
+/* "fc1" of a node with the parameter "fc1.weight"; false where it has none. */
+static bool name_of(const rung_node *node, program_layer *layer) {
+  bool named = node->op->input_count > 1 && node->input[1] && rung_node_is_parameter(node->input[1]);
+  if (named) name_layer(layer, node->input[1]->name);
+  return named;
+}
+
+/* As the user wrote it: by its kind, and its name or that of the layer before it. */
 static rung_status refuse(const rung_node *node) {
-  return rung_fail(
-      RUNG_ERROR_UNSUPPORTED,
-      "freeze: '%s' has no integer form where it stands; a program is a chain of linear layers, each with at "
-      "most a batch norm and a ReLU or ReLU6 behind it, then reshapes and dropouts",
-      node->name);
+  static const char why[] = "has no integer form where it stands; a program is a chain of linear layers, each with at "
+                            "most a batch norm and a ReLU or ReLU6 behind it, then reshapes and dropouts";
+  char kind[64];
+  program_layer layer;
+  static const char quantized[] = "quantized_";
+  const bool prefixed = strncmp(node->op->name, quantized, strlen(quantized)) == 0;
+  snprintf(kind, sizeof kind, "%s", node->op->name + (prefixed ? strlen(quantized) : 0));
+  for (char *c = kind; *c; c++)
+    if (*c == '_') *c = ' ';
+  if (name_of(node, &layer)) return rung_fail(RUNG_ERROR_UNSUPPORTED, "freeze: the %s '%s' %s", kind, layer.name, why);
+  for (const rung_node *at = node->op->input_count ? node->input[0] : NULL; at && at->op->input_count;
+       at = at->input[0])
+    if (name_of(at, &layer))
+      return rung_fail(RUNG_ERROR_UNSUPPORTED, "freeze: the %s behind '%s' %s", kind, layer.name, why);
+  return rung_fail(RUNG_ERROR_UNSUPPORTED, "freeze: the %s behind the input %s", kind, why);
 }
 
 /* Behind the logits only what makes a loss of them may stand. */

@@ -79,7 +79,8 @@ static bool is_allowed(const char *text, size_t size, size_t at) {
 }
 
 static rung_status check_text(const char *path, const char *text, size_t size) {
-  if (size == 0 || text[0] != '{') return rung_fail(RUNG_ERROR_FORMAT, "%s: the header does not begin with '{'", path);
+  if (size == 0 || text[0] != '{')
+    return rung_fail(RUNG_ERROR_FORMAT, "%s: not a safetensors file: the header does not begin with '{'", path);
   if (!rung_utf8_valid(text, size)) return rung_fail(RUNG_ERROR_FORMAT, "%s: the header is not UTF-8", path);
   int depth = 0, elements = 0;
   for (size_t at = 0; at < size; at++) {

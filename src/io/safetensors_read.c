@@ -39,14 +39,16 @@ static rung_status read_sizes(const char *path, FILE *file, uint64_t *header_siz
   const uint64_t size = (uint64_t)about.st_size;
   unsigned char number[8];
   if (size < sizeof number)
-    return rung_fail(RUNG_ERROR_FORMAT, "%s: %" PRIu64 " bytes, expected 8 at least, the length of the header", path,
-                     size);
+    return rung_fail(RUNG_ERROR_FORMAT,
+                     "%s: not a safetensors file: %" PRIu64 " bytes, expected 8 at least, the length of the header",
+                     path, size);
   rung_status status = read_bytes(path, file, number, sizeof number);
   *header_size = 0;
   for (int i = 7; i >= 0; i--) *header_size = *header_size << 8 | number[i];
   if (status == RUNG_OK && (*header_size > size - sizeof number || *header_size > SAFETENSORS_LARGEST_HEADER))
     return rung_fail(RUNG_ERROR_FORMAT,
-                     "%s: a header of %" PRIu64 " bytes, expected at most %d and what follows in the file, %" PRIu64,
+                     "%s: not a safetensors file: a header of %" PRIu64
+                     " bytes, expected at most %d and what follows in the file, %" PRIu64,
                      path, *header_size, SAFETENSORS_LARGEST_HEADER, size - sizeof number);
   *data_size = size - sizeof number - *header_size;
   return status;

@@ -227,20 +227,39 @@ static bool is_answer(const rung_model *model, const rung_node *leaf) {
   return model_loss(model)->input[1] == leaf;
 }
 
+/* Numbers an example; the first extent counts examples. 0 of a shape that is none, which binding refuses. */
+static int64_t row_of(const rung_tensor *tensor) {
+  int64_t count;
+  if (tensor->shape.rank < 1 || rung_shape_count(&tensor->shape, &count) != RUNG_OK || count < 1) return 0;
+  return count / tensor->shape.extent[0];
+}
+
+static rung_status check_row(const rung_dataset *dataset, const rung_tensor *have, const rung_node *leaf,
+                             const char *what, const char *wants) {
+  const int64_t row = row_of(have), wanted = row_of(&leaf->value);
+  if (row == wanted || row == 0) return RUNG_OK;
+  return rung_fail(RUNG_ERROR_SHAPE, "%s: %lld %s%s an example, the network %s %lld", dataset->name, (long long)row,
+                   what, row == 1 ? "" : "s", wants, (long long)wanted);
+}
+
+static rung_status bind_leaf(const rung_model *model, const rung_dataset *dataset, rung_node *leaf) {
+  const rung_tensor labels = {
+      .type = RUNG_I32, .shape = RUNG_SHAPE(dataset->count), .data = (void *)(uintptr_t)dataset->labels};
+  const bool target = is_answer(model, leaf);
+  if (target && dataset->labels) return rung_graph_bind(leaf, &labels);
+  const rung_tensor *tensor = target ? &dataset->targets : &dataset->inputs;
+  rung_status status = check_row(dataset, tensor, leaf, target ? "target" : "input", target ? "gives" : "takes");
+  return status == RUNG_OK ? rung_graph_bind(leaf, tensor) : status;
+}
+
 rung_status model_bind(rung_model *model, const rung_dataset *dataset, rung_graph **graph) {
   rung_status status = model_check_loss(model);
   if (status == RUNG_OK) status = check_dataset(model, dataset);
   if (status != RUNG_OK) return status;
   *graph = model_present_graph(model);
-  const rung_tensor labels = {
-      .type = RUNG_I32, .shape = RUNG_SHAPE(dataset->count), .data = (void *)(uintptr_t)dataset->labels};
   for (int i = 0; i < rung_graph_node_count(*graph) && status == RUNG_OK; i++) {
     rung_node *leaf = rung_graph_node(*graph, i);
-    if (!rung_node_is_input(leaf)) continue;
-    if (!is_answer(model, leaf))
-      status = rung_graph_bind(leaf, &dataset->inputs);
-    else
-      status = rung_graph_bind(leaf, dataset->labels ? &labels : &dataset->targets);
+    if (rung_node_is_input(leaf)) status = bind_leaf(model, dataset, leaf);
   }
   return status;
 }

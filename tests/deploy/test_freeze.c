@@ -31,8 +31,9 @@ START_TEST(an_operation_without_an_integer_form_is_named) {
   static const struct {
     network kind;
     const char *says;
-  } cases[] = {
-      {NETWORK_TANH, "freeze: 'tanh."}, {NETWORK_RESIDUAL, "freeze: '"}, {NETWORK_LAST_RELU, "freeze: 'relu."}};
+  } cases[] = {{NETWORK_TANH, "freeze: the tanh behind 'fc1' "},
+               {NETWORK_RESIDUAL, "freeze: the linear 'skip' "},
+               {NETWORK_LAST_RELU, "freeze: the relu behind 'fc5' "}};
   pictures data = pictures_load(64, 64);
   rung_model *model = calibrated(cases[_i].kind, data.train, &usual);
   expect_refusal(model, cases[_i].says);

@@ -269,6 +269,11 @@ START_TEST(a_regression) {
   expect_exact(verification, RUNG_EXECUTION_TRAINING, EXAMPLES);
   ck_assert_int_eq(rung_verification_summary(verification, RUNG_EXECUTION_PROGRAM).correct, -1);
   ck_assert_int_eq(rung_verification_at(verification, RUNG_EXECUTION_SIMULATED, 0).unexplained, 0);
+  char *text = rung_verification_text(verification);
+  expect_says(text, "logits differ\n");
+  ck_assert_ptr_null(strstr(text, "top-1")); /* a regression has no classes */
+  ck_assert_ptr_null(strstr(text, "accuracy"));
+  rung_release(text);
   rung_verification_free(verification);
   rung_model_free(model);
   rung_dataset_free(data);
@@ -286,6 +291,10 @@ START_TEST(a_part_of_the_data) {
     ck_assert_int_eq(rung_verification_at(verification, RUNG_EXECUTION_TRAINING, 0).values, examples[i] * 10);
     expect_exact(verification, RUNG_EXECUTION_TRAINING, examples[i]);
     ck_assert_int_eq(rung_verification_layers(verification), 1);
+    char *text = rung_verification_text(verification);
+    ck_assert_ptr_null(strstr(text, "step away")); /* nothing simulated, nothing in float */
+    ck_assert_ptr_null(strstr(text, "in float"));
+    rung_release(text);
     ck_assert_str_eq(rung_verification_layer(verification, 0), "fc2");
     ck_assert_str_eq(rung_verification_layer(verification, 1), "");
     rung_verification_free(verification);
@@ -308,6 +317,9 @@ START_TEST(the_report_says_so) {
     char *text = rung_verification_text(verification), *json = rung_verification_json(verification);
     expect_says(text, broken ? "NOT exact: evaluation training program\n"
                              : "exact: 0 values differ between evaluation training program\n");
+    expect_says(text, "logits differ   same top-1   accuracy\n");
+    expect_says(text, "executions in float differ in nearly all of them");
+    if (!broken) expect_says(text, "\nsimulated: no activation more than one step away\n"); /* onnx did not run */
     expect_says(json, broken ? "\"exact\": false" : "\"exact\": true");
     expect_says(json, "{\"name\": \"emitted\", \"outcome\": \"not asked\"}");
     expect_says(json, "\"sqnr_db\": null"); /* FP32 beside itself */

@@ -78,7 +78,8 @@ static const struct {
     {"train-images-idx3-ubyte", 0, 4, 12, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
      "train-images-idx3-ubyte: "}, /* the product of the extents overflows */
     {"train-images-idx3-ubyte", 0, 4, 12, "\0\0\0\0\0\0\0\x1c\0\0\0\x1c", "train-images-idx3-ubyte: "},
-    {"train-images-idx3-ubyte", -28 * TRAIN_PICTURES, 11, 1, "\x1b", "[12, 27, 28]"}, /* other pictures */
+    {"train-images-idx3-ubyte", -28 * TRAIN_PICTURES, 11, 1, "\x1b",
+     "756 inputs an example, the network takes 784"}, /* other pictures */
     {"train-labels-idx1-ubyte", 0, LABELS_HEADER + 3, 1, "\xc8", "train-labels-idx1-ubyte: label 200 at 3"},
     {"t10k-labels-idx1-ubyte", 0, LABELS_HEADER, 1, "\x0a", "t10k-labels-idx1-ubyte: label 10 at 0"},
     {"train-labels-idx1-ubyte", -1, 7, 1, "\x0b", "11 labels, expected as many as the 12 pictures"},

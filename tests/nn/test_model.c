@@ -256,8 +256,8 @@ START_TEST(examples_of_another_shape_are_refused) {
   rung_tensor narrow = p->data->inputs;
   narrow.shape = RUNG_SHAPE(103, FEATURES - 1);
   rung_dataset *data = rung_dataset_new("narrow", &narrow, p->labels, CLASSES, NULL);
-  expect_refused(model, data, RUNG_ERROR_SHAPE, "[103, 11]");
-  expect_refused(regression, map->data, RUNG_ERROR_SHAPE, "[103, 3]");
+  expect_refused(model, data, RUNG_ERROR_SHAPE, "narrow: 11 inputs an example, the network takes 12");
+  expect_refused(regression, map->data, RUNG_ERROR_SHAPE, "map: 3 targets an example, the network gives 4");
   rung_dataset_free(data);
   rung_model_free(model);
   rung_model_free(regression);

@@ -35,8 +35,9 @@ static bool ran(const rung_verification *verification, rung_execution execution)
 /* ---- For people ------------------------------------------------------------------------------------------------- */
 
 static void write_executions(FILE *to, const rung_verification *verification) {
-  fprintf(to, "%-12s %18s %10s %14s %12s %10s\n", "", "activations differ", "steps", "logits differ", "same top-1",
-          "accuracy");
+  fprintf(to, "%-12s %18s %10s %14s", "", "activations differ", "steps", "logits differ");
+  if (verification->labelled) fprintf(to, " %12s %10s", "same top-1", "accuracy");
+  fputc('\n', to);
   for (rung_execution e = 0; e < RUNG_EXECUTION_COUNT; e++) {
     const rung_execution_summary summary = rung_verification_summary(verification, e);
     const double examples = (double)verification->examples;
@@ -46,9 +47,10 @@ static void write_executions(FILE *to, const rung_verification *verification) {
       fprintf(to, "%s: %s\n", outcome_name(summary.outcome), summary.reason);
       continue;
     }
-    fprintf(to, "%18" PRId64 " %10" PRId64 " %14" PRId64 " %10.2f %%", summary.differ, summary.largest,
-            summary.differ_logits, 100 * (double)summary.agree / examples);
-    if (summary.correct >= 0) fprintf(to, " %8.2f %%", 100 * (double)summary.correct / examples);
+    fprintf(to, "%18" PRId64 " %10" PRId64 " %14" PRId64, summary.differ, summary.largest, summary.differ_logits);
+    if (verification->labelled)
+      fprintf(to, " %10.2f %% %8.2f %%", 100 * (double)summary.agree / examples,
+              100 * (double)summary.correct / examples);
     fputc('\n', to);
   }
 }
@@ -58,6 +60,13 @@ static void write_head(FILE *to, const rung_verification *verification, const ch
   for (rung_execution e = 0; e < RUNG_EXECUTION_COUNT; e++)
     if (ran(verification, e)) fprintf(to, " %*s", width, rung_execution_name(e));
   fputc('\n', to);
+}
+
+/* Whether there is an execution whose logits are floats. */
+static bool any_floats(const rung_verification *verification) {
+  for (rung_execution e = 0; e < RUNG_EXECUTION_COUNT; e++)
+    if (!verify_kind(e)->exact && ran(verification, e)) return true;
+  return false;
 }
 
 static void write_layers(FILE *to, const rung_verification *verification) {
@@ -72,6 +81,10 @@ static void write_layers(FILE *to, const rung_verification *verification) {
     }
     fputc('\n', to);
   }
+  if (any_floats(verification))
+    fputs("\nA step of the logits is their scale, far below an activation's: executions in float differ in nearly all "
+          "of them.\n",
+          to);
 }
 
 static void write_noise(FILE *to, const rung_verification *verification) {
@@ -124,14 +137,27 @@ static void write_difference(FILE *to, const rung_verification *verification, ru
   fputc('\n', to);
 }
 
+/* Of the executions that simulate the program and came to an end, good or bad. */
+static void write_steps(FILE *to, const rung_verification *verification) {
+  const char *before = "\n";
+  for (rung_execution e = 0; e < RUNG_EXECUTION_COUNT; e++) {
+    const bool failed = verification->execution[e].outcome == RUNG_OUTCOME_FAILED;
+    if (!verify_kind(e)->simulates || !(ran(verification, e) || failed)) continue;
+    fprintf(to, "%s%s", before, rung_execution_name(e));
+    before = " and ";
+  }
+  if (*before != '\n')
+    fputs(rung_verification_within_a_step(verification) ? ": no activation more than one step away"
+                                                        : ": NOT within one step",
+          to);
+  fputc('\n', to);
+}
+
 static void write_verdict(FILE *to, const rung_verification *verification) {
   fprintf(to, "\n%s", rung_verification_exact(verification) ? "exact: 0 values differ between" : "NOT exact:");
   for (rung_execution e = 0; e < RUNG_EXECUTION_COUNT; e++)
     if (verify_kind(e)->exact && ran(verification, e)) fprintf(to, " %s", rung_execution_name(e));
-  fprintf(to, "\n%s\n",
-          rung_verification_within_a_step(verification)
-              ? "simulation and ONNX Runtime, where they ran: no activation more than one step away"
-              : "NOT within one step");
+  write_steps(to, verification);
 }
 
 static void write_text(FILE *to, const rung_verification *verification) {
