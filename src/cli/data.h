@@ -15,6 +15,9 @@ typedef struct data_sets {
 rung_status data_load(const session *asked, data_sets *to);
 void data_free(data_sets *of);
 
+/* "classes: 0 rose, 1 tulip", where the data has names; JSON: all of them, as "classes". */
+void data_tell_classes(session *asked, const rung_dataset *data);
+
 /* What a finished model is run on, the first --examples of it: the test part of --data where it has one, else all of
  * it. *owner keeps it: rung_dataset_free both, the answer first. NULL with a message on failure. */
 rung_dataset *data_load_test(const session *asked, rung_dataset **owner);

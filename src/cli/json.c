@@ -76,6 +76,10 @@ json *json_list_object(json *list) {
   return list ? appended(list, cJSON_CreateObject()) : NULL;
 }
 
+void json_list_text(json *list, const char *text) {
+  if (list) appended(list, cJSON_CreateString(text));
+}
+
 void json_list_whole(json *list, int64_t number) {
   char digits[24];
   snprintf(digits, sizeof digits, "%" PRId64, number);
@@ -122,6 +126,9 @@ json *json_list(json *object, const char *key) {
 }
 json *json_list_object(json *list) {
   return list;
+}
+void json_list_text(json *list, const char *text) {
+  (void)list, (void)text;
 }
 void json_list_whole(json *list, int64_t number) {
   (void)list, (void)number;

@@ -21,8 +21,9 @@ void json_truth(json *object, const char *key, bool truth);
 void json_hash(json *object, const char *key, uint64_t hash);   /* 16 digits, as text */
 void json_raw(json *object, const char *key, const char *text); /* a value that is JSON already */
 json *json_object(json *object, const char *key);               /* a new one inside */
-json *json_list(json *object, const char *key);                 /* [], which the next two fill */
+json *json_list(json *object, const char *key);                 /* [], which the next three fill */
 json *json_list_object(json *list);
+void json_list_text(json *list, const char *text);
 void json_list_whole(json *list, int64_t number);
 
 #endif

@@ -27,6 +27,7 @@ int main(int argc, char **argv) {
   static session asked;
   ending end = session_parse(&asked, argc, argv) == RUNG_OK ? run(&asked) : ENDS_BADLY;
   if (end == ENDS_BADLY)
-    fprintf(stderr, "rung%s%s: %s\n", asked.command ? " " : "", asked.command ? asked.command->name : "", rung_error());
+    fprintf(stderr, "rung%s%s: %s\n", asked.command ? " " : "", asked.command ? asked.command->name : "",
+            report_reason());
   return (int)end;
 }

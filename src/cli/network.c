@@ -33,8 +33,17 @@ rung_model *network_record(const session *asked, const rung_dataset *data) {
   return NULL;
 }
 
+rung_status network_check_goes_with(const session *asked, option_id id, option_id with, const char *name) {
+  const value *other = &asked->option[with];
+  if (!asked->option[id].given || (other->text && strcmp(other->text, name) == 0)) return RUNG_OK;
+  return rung_fail(RUNG_ERROR_ARGUMENT, "--%s: goes with --%s %s only", options[id].name, options[with].name, name);
+}
+
 rung_status network_scheme(const session *asked, rung_scheme *scheme) {
   const bool symmetric = GIVEN(asked, SYMMETRIC);
+  rung_status status = network_check_goes_with(asked, OPTION_GROUP, OPTION_GRANULARITY, "group");
+  if (status == RUNG_OK) status = network_check_goes_with(asked, OPTION_PERCENTILE, OPTION_OBSERVER, "percentile");
+  if (status != RUNG_OK) return status;
   *scheme = (rung_scheme){.weight_granularity = (rung_granularity)WHOLE_OF(asked, GRANULARITY),
                           .activation_signed = symmetric || GIVEN(asked, SIGNED),
                           .activation_symmetric = symmetric,
@@ -88,6 +97,11 @@ rung_status network_test(session *asked, rung_model *model, const rung_dataset *
   return RUNG_OK;
 }
 
+rung_status network_check_accuracy(const session *asked, const rung_dataset *data) {
+  if (!GIVEN(asked, REQUIRE_ACCURACY) || data->labels) return RUNG_OK;
+  return rung_fail(RUNG_ERROR_ARGUMENT, "--require-accuracy: %s is a regression, which has no accuracy", data->name);
+}
+
 ending network_judge(session *asked, double percent) {
   if (!GIVEN(asked, REQUIRE_ACCURACY)) return ENDS_WELL;
   double wanted = asked->option[OPTION_REQUIRE_ACCURACY].number;
@@ -99,6 +113,14 @@ ending network_judge(session *asked, double percent) {
   else
     report_say(&asked->report, "--require-accuracy %g: only %.2f %% are right\n", wanted, percent);
   return FALLS_SHORT;
+}
+
+rung_program *network_freeze(session *asked, rung_model *model) {
+  rung_program *program = rung_freeze(model);
+  if (program) return program;
+  report_note(&asked->report, "no integer program: %s\n", report_reason());
+  json_text(asked->report.object, "not_frozen", report_reason());
+  return NULL;
 }
 
 void network_tell(session *asked, const rung_model *model) {

@@ -9,6 +9,9 @@ rung_model_options network_options(const session *asked);
 /* Of --model, --loss and --weights, for `data`. NULL with a message. */
 rung_model *network_record(const session *asked, const rung_dataset *data);
 
+/* An option that means something with `--with name` only, and would be ignored. */
+rung_status network_check_goes_with(const session *asked, option_id id, option_id with, const char *name);
+
 /* The scheme of --bits, --granularity and the like. */
 rung_status network_scheme(const session *asked, rung_scheme *scheme);
 
@@ -20,8 +23,15 @@ int64_t network_parameters(const rung_model *model); /* numbers, all told */
  * *percent is the accuracy, NaN in a regression. */
 rung_status network_test(session *asked, rung_model *model, const rung_dataset *test, const char *key, double *percent);
 
+/* --require-accuracy asks for what a regression does not have. */
+rung_status network_check_accuracy(const session *asked, const rung_dataset *data);
+
 /* FALLS_SHORT, and a line, where `percent` is below --require-accuracy. */
 ending network_judge(session *asked, double percent);
+
+/* The program of a quantized model; where there is none, says so ("not_frozen" in JSON), and NULL: it can be trained on
+ * all the same. */
+rung_program *network_freeze(session *asked, rung_model *model);
 
 /* What a network has learned: its hash, size and bits, as a line and as JSON. */
 void network_tell(session *asked, const rung_model *model);

@@ -77,7 +77,7 @@ ROW(GROUP, QUANTIZING, "group", 0, WHOLE("N", "32", 4, 1048576),
 ROW(OBSERVER, QUANTIZING, "observer", 0, CHOICE("NAME", NULL, observer_name),
     "how ranges of activations are chosen; by default moving-average at 5 bits and more, mse below")
 ROW(PERCENTILE, QUANTIZING, "percentile", 0, NUMBER("P", "0.9999", 0.5, 1),
-    "--observer percentile: the share of values inside of the range")
+    "--observer percentile: the share of values inside of the range, 0.5..1; 0.9999 is 99.99 %")
 ROW(RANGES, QUANTIZING, "ranges", 0, CHOICE("WHEN", "delayed", ranges_name),
     "in training a step quantizes by the range before it, or by one that has this batch in it")
 ROW(SIGNED, QUANTIZING, "signed", 0, FLAG,

@@ -42,7 +42,12 @@ static rung_status read_choice(const char *what, choices *choice, const char *te
     size_t used = strlen(all);
     snprintf(all + used, sizeof all - used, "%s%s", i == 0 ? "" : choice(i + 1) ? ", " : " or ", choice(i));
   }
-  return rung_fail(RUNG_ERROR_ARGUMENT, "%s '%s': expected %s", what, text, all);
+  const char *names[32];
+  int count = 0;
+  while (count < 32 && choice(count)) names[count] = choice(count), count++;
+  const char *nearest = suggest(text, names, count);
+  return rung_fail(RUNG_ERROR_ARGUMENT, "%s '%s': expected %s%s%s%s", what, text, all, nearest ? "; did you mean " : "",
+                   nearest ? nearest : "", nearest ? "?" : "");
 }
 
 static rung_status read_value(const option *of, const char *text, value *to) {

@@ -66,6 +66,11 @@ bool path_is_same_file(const char *a, const char *b) {
   return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
+bool path_is_folder(const char *path) {
+  struct stat about;
+  return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
+}
+
 rung_status path_make_folder(const char *path) {
   if (mkdir(path, 0777) == 0 || errno == EEXIST) return RUNG_OK;
   return rung_fail(RUNG_ERROR_IO, "%s: cannot be made: %s", path, strerror(errno));

@@ -12,6 +12,7 @@ rung_status path_check_output(const char *what, const char *path);
 rung_status path_check_folder(const char *what, const char *path);
 /* False if one of the two is not there. Links are followed. */
 bool path_is_same_file(const char *a, const char *b);
+bool path_is_folder(const char *path);
 rung_status path_make_folder(const char *path);
 
 bool path_ends_with(const char *path, const char *ending);

@@ -39,6 +39,14 @@ rung_status report_end(report *to, bool well) {
   return status;
 }
 
+const char *report_reason(void) {
+  static const char *const steps[] = {"freeze: ", "emit: ", "export: ", "verify: ", "import: "};
+  const char *reason = rung_error();
+  for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+    if (strncmp(reason, steps[i], strlen(steps[i])) == 0) return reason + strlen(steps[i]);
+  return reason;
+}
+
 void report_say(report *to, const char *format, ...) {
   if (to->quiet || to->object) return;
   va_list arguments;

@@ -103,5 +103,20 @@ START_TEST(a_terminal_gets_a_bar) {
 }
 END_TEST
 
-TEST_MAIN(CASES(killed_by_force_it_goes_on, 3), CASES(ctrl_c_writes_a_checkpoint_and_says_how_to_go_on, 2),
-          CASE(what_is_no_checkpoint_is_refused), CASE(a_terminal_gets_a_bar))
+/* FP32 does not go on as QAT, nor the other way. */
+START_TEST(a_checkpoint_of_another_form_is_refused) {
+  RUN(TRAIN, LAYERS, "--checkpoint", "c");
+  const run *r = CONTINUE("quantize", "m", "--data", SAMPLE, "-o", "q", "--threads", "1");
+  expect_run(r, 0, "c m q ");
+  r = CONTINUE(TRAIN, "--from", "q", "--resume", "c");
+  command_refused(r, "--resume c: of a training in fp32, the model of --from is w8a8", "c m q ");
+  r = CONTINUE(TRAIN, "--from", "q", "--checkpoint", "c");
+  expect_run(r, 0, "c m q ");
+  r = CONTINUE(TRAIN, LAYERS, "--resume", "c");
+  command_refused(r, "--resume c: of a training in w8a8, the model of --model is fp32", "c m q ");
+}
+END_TEST
+
+TEST_MAIN(CASE(a_checkpoint_of_another_form_is_refused), CASES(killed_by_force_it_goes_on, 3),
+          CASES(ctrl_c_writes_a_checkpoint_and_says_how_to_go_on, 2), CASE(what_is_no_checkpoint_is_refused),
+          CASE(a_terminal_gets_a_bar))

@@ -54,6 +54,11 @@ START_TEST(verify_finds_no_difference) {
                           "onnx,simulated", "--threads", "1", "--json");
   expect_run(r, 0, r->left);
   expect_json(r->out, "assert r['exact'] is True and r['verification'], r");
+  r = CONTINUE("verify", "digits-qat.safetensors", "--data", SAMPLE, "-n", "9", "--without", "emitted,simulated",
+               "--python", "no-such-python");
+  expect_run(r, 0, r->left);
+  expect_in(r->out, "not available: ");
+  if (!strstr(r->out, "no ONNX")) expect_in(r->out, "for onnx: --python COMMAND names a Python that has onnxruntime\n");
   r = CONTINUE("verify", "digits.safetensors", "--data", SAMPLE);
   command_refused(r, "digits.safetensors: a model in FP32, expected a quantized one",
                   r->left); /* FP32: nothing to verify */
@@ -182,10 +187,48 @@ START_TEST(a_table_of_classes_is_trained_quantized_and_run) {
                "--epochs", "60", "--batch", "20", "--rate", "1e-2", "-o", "m", "--threads", "1");
   expect_run(r, 0, "classes.csv curve.csv m ");
   expect_in(r->out, "  validation ");
+  expect_in(r->out, "classes: 0 less, 1 more\n");
   r = CONTINUE("quantize", "m", "--data", "classes.csv", "--test", "classes.csv", "--bits", "w8a8", "-o", "q",
                "--require-accuracy", "90");
   expect_run(r, 0, "classes.csv curve.csv m q ");
+  expect_in(r->out, "classes: 0 less, 1 more\n");
   expect_run(CONTINUE("run", "q", "--data", "classes.csv", "--require-accuracy", "90"), 0, r->left);
+  r = CONTINUE("run", "q", "--data", "classes.csv", "--json");
+  expect_run(r, 0, r->left);
+  expect_json(r->out, "assert r['classes'] == ['less', 'more'], r");
+}
+END_TEST
+
+START_TEST(of_many_classes_the_first_are_told) {
+  scratch_remove_tree(scratch_path("run"));
+  expect_shell("mkdir -p \"$1\" && cd \"$1\" && awk 'BEGIN { for (i = 0; i < 15; i++) print i \",c\" "
+               "substr(\"abcdefghijklmno\", i + 1, 1) }' > many.csv",
+               scratch_path("run"));
+  const run *r = CONTINUE("train", "--data", "many.csv", "--model", "linear 15", "--epochs", "1", "-o", "m");
+  expect_run(r, 0, "m many.csv ");
+  expect_in(r->out, "classes: 0 ca, 1 cb, ");
+  expect_in(r->out, ", 11 cl, ... (15 in all)\n");
+}
+END_TEST
+
+/* It trains on; that it ends in no program is told before. */
+START_TEST(training_on_without_a_program_says_so) {
+  scratch_remove_tree(scratch_path("run"));
+  write_tables();
+  const run *r = CONTINUE("train", "--data", "classes.csv", "--model", "linear 8, gelu, linear 2", "--epochs", "1",
+                          "-o", "m", FAST);
+  expect_run(r, 0, r->left);
+  r = CONTINUE("quantize", "m", "--data", "classes.csv", "-o", "q");
+  expect_run(r, 0, r->left);
+  expect_in(r->out, "no integer program: the gelu behind 'fc1' has no integer form");
+  r = CONTINUE("train", "--from", "q", "--data", "classes.csv", "--epochs", "1", "-o", "t");
+  expect_run(r, 0, r->left);
+  const char *told = strstr(r->out, "no integer program: the gelu behind 'fc1' has no integer form");
+  ck_assert_msg(told && told < strstr(r->out, "QAT epoch"), "%s", r->out);
+  r = CONTINUE("train", "--from", "q", "--data", "classes.csv", "--epochs", "1", "-o", "t", "--json");
+  expect_json(r->out, "assert 'gelu' in r['not_frozen'], r");
+  r = CONTINUE("freeze", "q", "-o", "p");
+  command_refused(r, "rung freeze: the gelu behind 'fc1'", r->left); /* the prefix once */
 }
 END_TEST
 
@@ -201,6 +244,15 @@ START_TEST(a_regression_is_trained_quantized_and_run) {
   r = CONTINUE("run", "q", "--data", "curve.csv", "--task", "regression", "--real", "-o", "y.csv", "--json");
   expect_run(r, 0, r->left);
   expect_json(r->out, "assert r['mean_squared_error'] < 0.01 and 'accuracy' not in r, r");
+  static const char wants[] = "--require-accuracy: curve.csv is a regression, which has no accuracy";
+  r = CONTINUE("run", "q", "--data", "curve.csv", "--task", "regression", "--require-accuracy", "9");
+  command_refused(r, wants, r->left);
+  r = CONTINUE("quantize", "m", "--data", "curve.csv", "--task", "regression", "-o", "n", "--require-accuracy", "9");
+  command_refused(r, wants, r->left);
+  r = CONTINUE("train", "--data", "curve.csv", "--task", "regression", "--targets", "last 2", "--from", "m", "-o", "n");
+  command_refused(r, "curve.csv: 1 input an example, the network takes 2", r->left);
+  r = CONTINUE("train", "--data", "curve.csv", "--task", "regression", "--model", "linear 2", "-o", "n");
+  command_refused(r, "curve.csv: 1 target an example, the network gives 2", r->left);
   r = CONTINUE("run", "q", "--data", "classes.csv");
   command_refused(r, "classes.csv: has 2 classes, the program gives 1 logits", r->left);
 }
@@ -239,6 +291,7 @@ END_TEST
 TEST_MAIN(CASE(the_command_trains_to_the_weights_of_the_example), CASE(verify_finds_no_difference),
           CASE(program_and_model_run_alike), CASE(an_output_never_takes_the_place_of_its_source),
           CASE(every_form_is_written_and_inspected), CASE(weights_come_back),
-          CASE(a_table_of_classes_is_trained_quantized_and_run), CASE(a_regression_is_trained_quantized_and_run),
+          CASE(a_table_of_classes_is_trained_quantized_and_run), CASE(of_many_classes_the_first_are_told),
+          CASE(training_on_without_a_program_says_so), CASE(a_regression_is_trained_quantized_and_run),
           CASE(json_is_one_object_and_progress_goes_to_standard_error),
           CASE(a_training_that_diverges_is_one_line_and_2))

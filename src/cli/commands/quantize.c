@@ -6,14 +6,10 @@
 #include <inttypes.h>
 #include <math.h>
 
-/* What the integers take on a device; a network that cannot be frozen can be trained on all the same. */
+/* What the integers take on a device. */
 static void tell_size(session *asked, rung_model *model) {
-  rung_program *program = rung_freeze(model);
-  if (!program) {
-    report_say(&asked->report, "no integer program: %s\n", rung_error());
-    json_text(asked->report.object, "not_frozen", rung_error());
-    return;
-  }
+  rung_program *program = network_freeze(asked, model);
+  if (!program) return;
   int64_t integers = rung_program_describe(program).weight_bytes;
   int64_t floats = network_parameters(model) * (int64_t)sizeof(float);
   report_say(&asked->report, "%" PRId64 " bytes of parameters instead of %" PRId64 "\n", integers, floats);
@@ -27,8 +23,10 @@ static ending quantize(session *asked, data_sets *data, rung_model **model) {
   double percent = NAN, before;
   const char *out = TEXT_OF(asked, OUT);
   if (network_scheme(asked, &scheme) != RUNG_OK || data_load(asked, data) != RUNG_OK) return ENDS_BADLY;
+  if (network_check_accuracy(asked, data->all) != RUNG_OK) return ENDS_BADLY;
   *model = file_open_model(asked, asked->positional[0]);
   if (!*model || rung_model_use(*model, RUNG_FORM_FLOAT) != RUNG_OK) return ENDS_BADLY;
+  data_tell_classes(asked, data->all);
   rung_status status = rung_quantize(*model, &scheme);
   if (status == RUNG_OK && data->test) status = network_test(asked, *model, data->test, "float_test", &before);
   if (status == RUNG_OK) status = rung_calibrate(*model, data->train, WHOLE_OF(asked, CALIBRATE));

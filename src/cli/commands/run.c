@@ -173,6 +173,7 @@ static rung_status write_logits(const running *at) {
 
 static rung_status check_out(const session *asked) {
   const char *path = TEXT_OF(asked, LOGITS);
+  if (!path && GIVEN(asked, REAL)) return rung_fail(RUNG_ERROR_ARGUMENT, "--real: goes with --out only");
   if (!path || path_ends_with(path, ".npy") || path_ends_with(path, ".csv")) return RUNG_OK;
   return rung_fail(RUNG_ERROR_ARGUMENT, "--out '%s': expected a name that ends in .npy or .csv", path);
 }
@@ -187,12 +188,14 @@ static ending run(session *asked) {
   if (status == RUNG_OK && !(program = file_open_program(asked, asked->positional[0], &model)))
     status = rung_error_status();
   if (status == RUNG_OK && !(test = data_load_test(asked, &owner))) status = rung_error_status();
+  if (status == RUNG_OK) status = network_check_accuracy(asked, test);
   double percent = NAN;
   if (status == RUNG_OK) {
     at.test = test;
     at.program = program;
     at.info = rung_program_describe(program);
     status = check_inputs(&at);
+    if (status == RUNG_OK) data_tell_classes(asked, test);
     if (status == RUNG_OK) status = allocate(&at);
     if (status == RUNG_OK) status = run_all(&at);
     if (status == RUNG_OK) percent = tell(&at);

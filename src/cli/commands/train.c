@@ -34,6 +34,13 @@ static rung_status check_sources(const session *asked) {
   return RUNG_OK;
 }
 
+static rung_status check_fit_options(const session *asked) {
+  rung_status status = network_check_goes_with(asked, OPTION_PERIOD, OPTION_SCHEDULE, "step");
+  if (status == RUNG_OK) status = network_check_goes_with(asked, OPTION_FACTOR, OPTION_SCHEDULE, "step");
+  if (status == RUNG_OK) status = network_check_goes_with(asked, OPTION_NESTEROV, OPTION_OPTIMIZER, "sgd");
+  return status;
+}
+
 static rung_status choose_checkpoint(training *train) {
   const char *given = TEXT_OF(train->asked, CHECKPOINT), *out = TEXT_OF(train->asked, OUT);
   int length = given ? snprintf(train->checkpoint, sizeof train->checkpoint, "%s", given)
@@ -56,6 +63,21 @@ static rung_model *make_model(const training *train) {
   const session *asked = train->asked;
   if (GIVEN(asked, MODEL)) return network_record(asked, train->data.train);
   return file_open_model(asked, GIVEN(asked, FROM) ? TEXT_OF(asked, FROM) : TEXT_OF(asked, RESUME));
+}
+
+/* The checkpoint must be of the training that --from or --model begins: FP32 does not go on with integers. */
+static rung_status check_resumed(const training *train) {
+  const session *asked = train->asked;
+  if (!GIVEN(asked, RESUME) || (!GIVEN(asked, FROM) && !GIVEN(asked, MODEL))) return RUNG_OK;
+  rung_model *resumed = file_open_model(asked, TEXT_OF(asked, RESUME));
+  if (!resumed) return rung_error_status();
+  char begun[8], goes_on[8];
+  network_bits(train->model, begun);
+  network_bits(resumed, goes_on);
+  rung_model_free(resumed);
+  if (strcmp(begun, goes_on) == 0) return RUNG_OK;
+  return rung_fail(RUNG_ERROR_ARGUMENT, "--resume %s: of a training in %s, the model of --%s is %s",
+                   TEXT_OF(asked, RESUME), goes_on, GIVEN(asked, FROM) ? "from" : "model", begun);
 }
 
 /* ---- Training --------------------------------------------------------------------------------------------------- */
@@ -142,11 +164,16 @@ static ending finish(training *train) {
 
 static ending train_model(training *train) {
   session *asked = train->asked;
-  if (check_sources(asked) != RUNG_OK || choose_checkpoint(train) != RUNG_OK) return ENDS_BADLY;
+  if (check_sources(asked) != RUNG_OK || check_fit_options(asked) != RUNG_OK || choose_checkpoint(train) != RUNG_OK)
+    return ENDS_BADLY;
   if (data_load(asked, &train->data) != RUNG_OK) return ENDS_BADLY;
+  if (network_check_accuracy(asked, train->data.all) != RUNG_OK) return ENDS_BADLY;
   train->model = make_model(train);
-  if (!train->model || rung_model_bind(train->model, train->data.train) == NULL) return ENDS_BADLY;
+  if (!train->model || check_resumed(train) != RUNG_OK) return ENDS_BADLY;
+  if (rung_model_bind(train->model, train->data.train) == NULL) return ENDS_BADLY;
   if (train->data.test && rung_model_bind(train->model, train->data.test) == NULL) return ENDS_BADLY;
+  data_tell_classes(asked, train->data.all);
+  if (rung_model_quantization(train->model)) rung_program_free(network_freeze(asked, train->model));
   json_text(asked->report.object, "data", TEXT_OF(asked, DATA));
   json_text(asked->report.object, "out", TEXT_OF(asked, OUT));
   if (fit(train) != RUNG_OK) return ENDS_BADLY;

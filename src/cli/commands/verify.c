@@ -36,6 +36,13 @@ static rung_status tell(session *asked, const rung_verification *verification) {
   return well ? RUNG_OK : RUNG_ERROR_MEMORY;
 }
 
+/* Without Python or its package there is a way out; without ONNX in this build there is none. */
+static void hint(session *asked, const rung_verification *verification) {
+  const rung_outcome outcome = rung_verification_summary(verification, RUNG_EXECUTION_ONNX).outcome;
+  if (outcome == RUNG_OUTCOME_NOT_AVAILABLE && RUNG_CLI_ONNX)
+    report_say(&asked->report, "for onnx: --python COMMAND names a Python that has onnxruntime\n");
+}
+
 static ending verify(session *asked, rung_model *model, const rung_dataset *test) {
   rung_verify_options how = {
       .compiler = TEXT_OF(asked, COMPILER), .runner = TEXT_OF(asked, RUNNER), .python = TEXT_OF(asked, PYTHON)};
@@ -43,6 +50,7 @@ static ending verify(session *asked, rung_model *model, const rung_dataset *test
   rung_verification *verification = rung_verify(model, test, &how);
   if (!verification) return ENDS_BADLY;
   rung_status status = tell(asked, verification);
+  if (status == RUNG_OK) hint(asked, verification);
   bool exact = rung_verification_exact(verification);
   rung_verification_free(verification);
   return status != RUNG_OK ? ENDS_BADLY : exact ? ENDS_WELL : FALLS_SHORT;
