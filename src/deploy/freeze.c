@@ -28,12 +28,23 @@ static bool name_of(const rung_node *node, program_layer *layer) {
   return named;
 }
 
+/* A ReLU that a batch norm reads stays in f32 because of that: the batch norm, which should stand before it, is at
+ * fault. */
+static const rung_node *at_fault(const rung_node *node) {
+  const rung_node *reader;
+  for (int i = node->index + 1; (reader = rung_graph_node(node->graph, i)) != NULL; i++)
+    if (reader->op->input_count && reader->input[0] == node) break;
+  bool relu = strcmp(node->op->name, "relu") == 0 || strcmp(node->op->name, "relu6") == 0;
+  return relu && reader && strcmp(reader->op->name, "batch_norm") == 0 ? reader : node;
+}
+
 /* As the user wrote it: by its kind, and its name or that of the layer before it. */
 static rung_status refuse(const rung_node *node) {
   static const char why[] = "has no integer form where it stands; a program is a chain of linear layers, each with at "
                             "most a batch norm and a ReLU or ReLU6 behind it, then reshapes and dropouts";
   char kind[64];
   program_layer layer;
+  node = at_fault(node);
   static const char quantized[] = "quantized_";
   const bool prefixed = strncmp(node->op->name, quantized, strlen(quantized)) == 0;
   snprintf(kind, sizeof kind, "%s", node->op->name + (prefixed ? strlen(quantized) : 0));

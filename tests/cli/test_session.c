@@ -229,6 +229,11 @@ START_TEST(training_on_without_a_program_says_so) {
   expect_json(r->out, "assert 'gelu' in r['not_frozen'], r");
   r = CONTINUE("freeze", "q", "-o", "p");
   command_refused(r, "rung freeze: the gelu behind 'fc1'", r->left); /* the prefix once */
+  r = CONTINUE("train", "--data", "classes.csv", "--model", "linear 8, relu, batch-norm, linear 2", "--epochs", "1",
+               "-o", "m", FAST);
+  expect_run(r, 0, r->left);
+  r = CONTINUE("quantize", "m", "--data", "classes.csv", "-o", "q");
+  expect_in(r->out, "no integer program: the batch norm 'bn1' has no integer form where it stands");
 }
 END_TEST
 
