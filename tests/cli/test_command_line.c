@@ -107,9 +107,11 @@ END_TEST
 
 /* What a link leads to counts, not the folder that the link is in. */
 START_TEST(a_link_into_a_missing_folder_is_told_before_the_work) {
-  const char *link = scratch_path("link");
+  char link[1024];
+  const char *data = command_write_data("data");
+  snprintf(link, sizeof link, "%s", scratch_path("link"));
   ck_assert_int_eq(symlink("missing/file", link), 0);
-  const run *r = RUN("train", "--data", command_write_data("data"), "--model", "linear 10", "-o", link);
+  const run *r = RUN("train", "--data", data, "--model", "linear 10", "-o", link);
   command_refused(r, "link': cannot be written: No such file", "");
   ck_assert_int_eq(remove(link), 0);
 }
