@@ -37,6 +37,14 @@ RUNG_API rung_program_info rung_program_describe(const rung_program *program);
  * grid that info.input_scale and info.input_zero_point tell (docs/quantization.md, eq. 2). This is all that stays
  * outside the integer program. RUNG_ERROR_NUMERIC, with q in part written, if x holds a NaN. */
 RUNG_API rung_status rung_program_quantize(const rung_program *program, const float *x, void *q, int64_t count);
+/* Whether the program takes the dataset's inputs. One whose model was calibrated on f32 takes f32, and u8 and i8 as the
+ * reals that they stand for; another the integers of its own type, scale and zero point. RUNG_ERROR_ARGUMENT,
+ * RUNG_ERROR_SHAPE. */
+RUNG_API rung_status rung_program_check(const rung_program *program, const rung_dataset *dataset);
+/* Inputs of examples first .. first+count-1, which the dataset has, as the program takes them: q [count, inputs] of the
+ * input type. Errors of rung_program_check and, for a NaN, of rung_program_quantize. */
+RUNG_API rung_status rung_program_take(const rung_program *program, const rung_dataset *dataset, int64_t first,
+                                       int64_t count, void *q);
 
 /* ---- A program as data (docs/integer-program.md) ----------------------------------------------------------------- */
 

@@ -85,6 +85,10 @@ RUNG_API rung_metadata rung_safetensors_metadata_at(const rung_safetensors *file
 /* Writes `size` bytes as the file at `path`, in the same way: flushed to the disk, whole or not at all.
  * RUNG_ERROR_IO: cannot be written, or what stands there is no regular file. */
 RUNG_API rung_status rung_file_write(const char *path, const void *bytes, size_t size);
+/* The file that everything in Rung that writes to `path` makes or replaces: `path` itself or, where a symbolic link
+ * stands there, what it leads to, whether that is there yet or not. To be rung_release'd; NULL with a message,
+ * RUNG_ERROR_IO: the links lead in a circle. */
+RUNG_API char *rung_file_target(const char *path);
 
 /* ---- Datasets --------------------------------------------------------------------------------------------------- */
 

@@ -1,5 +1,7 @@
 #include "path.h"
 
+#include <rung/io.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,10 +30,11 @@ static rung_status folder_of(const char *what, const char *path, char folder[PAT
   return RUNG_OK;
 }
 
-static rung_status check_parent(const char *what, const char *path) {
+/* Of `target`, the file or folder to be made; messages call it `path`. */
+static rung_status check_parent(const char *what, const char *path, const char *target) {
   char folder[PATH_SIZE];
   struct stat about;
-  rung_status status = folder_of(what, path, folder);
+  rung_status status = folder_of(what, target, folder);
   if (status != RUNG_OK) return status;
   if (stat(folder, &about) != 0) return cannot(what, path, "written");
   if (!S_ISDIR(about.st_mode))
@@ -46,7 +49,11 @@ rung_status path_check_output(const char *what, const char *path) {
     return rung_fail(RUNG_ERROR_ARGUMENT, "%s '%s': expected the name of a file", what, path);
   if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
     return rung_fail(RUNG_ERROR_IO, "%s '%s': cannot be written: not a regular file", what, path);
-  return check_parent(what, path);
+  char *target = rung_file_target(path);
+  if (!target) return cannot(what, path, "written");
+  rung_status status = check_parent(what, path, target);
+  rung_release(target);
+  return status;
 }
 
 rung_status path_check_folder(const char *what, const char *path) {
@@ -56,7 +63,7 @@ rung_status path_check_folder(const char *what, const char *path) {
     return rung_fail(RUNG_ERROR_ARGUMENT, "%s: a path of %d bytes or more", what, PATH_SIZE);
   for (size_t n = strlen(trimmed); n > 1 && trimmed[n - 1] == '/'; n--) trimmed[n - 1] = '\0';
   if (!*trimmed) return rung_fail(RUNG_ERROR_ARGUMENT, "%s '': expected a folder", what);
-  if (stat(trimmed, &about) != 0) return check_parent(what, trimmed);
+  if (stat(trimmed, &about) != 0) return check_parent(what, trimmed, trimmed);
   if (!S_ISDIR(about.st_mode)) return rung_fail(RUNG_ERROR_IO, "%s '%s': cannot be written: no folder", what, path);
   return access(trimmed, W_OK | X_OK) == 0 ? RUNG_OK : cannot(what, path, "written");
 }

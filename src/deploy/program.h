@@ -42,9 +42,7 @@ rung_status program_plan(rung_program *program);
 /* Whether a layer may have this name: 1 to 63 bytes, no control characters. */
 bool program_name_is_good(const char *name);
 
-/* RUNG_ERROR_ARGUMENT, RUNG_ERROR_SHAPE: the dataset's inputs are not what the program takes. */
-rung_status program_check_inputs(const rung_program *program, const rung_dataset *dataset);
-/* The dataset's inputs as the program takes them: its own where they are integers; else quantized, in memory that
+/* The dataset's inputs as the program takes them: its own where they are the program's integers; else quantized, in memory that
  * *owned then points to (rung_release it). NULL with a message if they do not fit the program. */
 const void *program_inputs(const rung_program *program, const rung_dataset *dataset, void **owned);
 

@@ -7,12 +7,14 @@
 
 typedef struct rung_atomic_file {
   const char *path; /* borrowed */
-  char *temporary;  /* where it is written: beside `path`, so that a rename does not cross file systems */
+  char *target;     /* what is replaced: `path`, or what a symbolic link there leads to */
+  char *temporary;  /* where it is written: beside `target`, so that a rename does not cross file systems */
   FILE *file;
 } rung_atomic_file;
 
 /* The messages begin with `path`. After a failure there is nothing to close. What stands at `path` must be a regular
- * file or nothing: a rename would put an end to a device. */
+ * file, nothing, or a symbolic link to one of these, which is followed: a rename would put an end to a device or a
+ * link. */
 rung_status rung_atomic_open(rung_atomic_file *file, const char *path);
 rung_status rung_atomic_write(rung_atomic_file *file, const void *bytes, size_t size);
 /* The tensor's elements, little-endian. */

@@ -126,6 +126,18 @@ START_TEST(a_bad_command_line_is_one_line_and_2) {
 }
 END_TEST
 
+/* What a link leads to counts, not the folder that the link is in. */
+START_TEST(a_link_into_a_missing_folder_is_told_before_the_work) {
+  char link[1024];
+  const char *data = command_write_data("data");
+  snprintf(link, sizeof link, "%s", scratch_path("link"));
+  ck_assert_int_eq(symlink("missing/file", link), 0);
+  const run *r = RUN("train", "--data", data, "--model", "linear 10", "-o", link);
+  command_refused(r, "link': cannot be written: No such file", "");
+  ck_assert_int_eq(remove(link), 0);
+}
+END_TEST
+
 enum { COMMANDS = 12 };
 
 /* ---- Help ------------------------------------------------------------------------------------------------------- */
@@ -275,7 +287,8 @@ START_TEST(a_full_disk_is_noticed) {
 }
 END_TEST
 
-TEST_MAIN(CASES(a_bad_command_line_is_one_line_and_2, BAD_LINES), CASES(help_names_every_option_of_the_table, COMMANDS),
-          CASE(help_is_asked_for_in_several_ways), CASE(the_table_is_sound),
-          CASES(completion_names_every_command_and_option, 3), CASE(bash_completes),
+TEST_MAIN(CASES(a_bad_command_line_is_one_line_and_2, BAD_LINES),
+          CASE(a_link_into_a_missing_folder_is_told_before_the_work),
+          CASES(help_names_every_option_of_the_table, COMMANDS), CASE(help_is_asked_for_in_several_ways),
+          CASE(the_table_is_sound), CASES(completion_names_every_command_and_option, 3), CASE(bash_completes),
           CASE(man_pages_are_written_and_sound), CASE(version_says_what_it_is), CASE(a_full_disk_is_noticed))

@@ -116,6 +116,39 @@ START_TEST(real_inputs_are_quantized_before_the_program) {
 }
 END_TEST
 
+/* Pixels in a program of reals are the reals that they stand for: the same integers, whatever its own are. */
+START_TEST(pixels_are_taken_as_reals) {
+  enum { COUNT = 64, VALUES = COUNT * 784 };
+  static uint8_t from_reals[VALUES], from_pixels[VALUES];
+  pictures data = pictures_load(COUNT, COUNT);
+  const rung_tensor *pixels = &data.train->inputs;
+  float *reals = malloc(VALUES * sizeof *reals);
+  for (int i = 0; i < VALUES; i++) reals[i] = pixels->scale * (float)((const uint8_t *)pixels->data)[i];
+  const rung_tensor inputs = {.shape = RUNG_SHAPE(COUNT, 784), .data = reals};
+  rung_dataset *real = rung_dataset_new("real", &inputs, data.train->labels, 10, NULL);
+  const rung_scheme scheme = {.weight_bits = 8, .activation_bits = _i < 2 ? 8 : 4, .activation_signed = _i % 2};
+  rung_model *model = calibrated(NETWORK_RELU, real, &scheme);
+  rung_program *program = freeze(model);
+  expect_ok(rung_program_take(program, real, 0, COUNT, from_reals));
+  expect_ok(rung_program_take(program, data.train, 0, 1, from_pixels));
+  expect_ok(rung_program_take(program, data.train, 1, COUNT - 1, from_pixels + 784));
+  ck_assert_mem_eq(from_pixels, from_reals, VALUES);
+  rung_metrics want, have, evaluation;
+  expect_ok(rung_program_evaluate(program, real, &want));
+  expect_ok(rung_program_evaluate(program, data.train, &have));
+  expect_ok(rung_evaluate(model, data.train, &evaluation));
+  ck_assert(have.accuracy == want.accuracy && have.accuracy == evaluation.accuracy);
+  rung_agreement agreement;
+  expect_ok(rung_program_compare(program, model, data.train, &agreement));
+  ck_assert(agreement.differ_evaluation == 0 && agreement.activations > 0);
+  rung_program_free(program);
+  rung_model_free(model);
+  rung_dataset_free(real);
+  free(reals);
+  pictures_free(&data);
+}
+END_TEST
+
 START_TEST(what_is_no_number_is_refused) {
   pictures data = pictures_load(64, 64);
   rung_model *model = calibrated(NETWORK_RELU, data.train, &usual);
@@ -360,8 +393,8 @@ END_TEST
 
 TEST_MAIN(CASE(an_uncalibrated_model_is_refused), CASES(an_operation_without_an_integer_form_is_named, 3),
           CASE(a_batch_norm_behind_a_layer_without_a_bias_folds), CASE(a_bias_that_does_not_fit_is_refused),
-          CASE(real_inputs_are_quantized_before_the_program), CASES(what_is_no_number_is_refused, 2),
-          CASE(a_multiplier_out_of_range_is_refused), CASE(the_widest_sum_is_reached),
-          CASES(a_sum_that_could_overflow_is_refused, 5), CASES(real_sums_stay_within_the_bound, 4),
-          CASE(a_program_outlives_its_model), CASE(freezing_leaves_the_model_as_it_is),
-          CASES(programs_are_described, 5))
+          CASE(real_inputs_are_quantized_before_the_program), CASES(pixels_are_taken_as_reals, 4),
+          CASES(what_is_no_number_is_refused, 2), CASE(a_multiplier_out_of_range_is_refused),
+          CASE(the_widest_sum_is_reached), CASES(a_sum_that_could_overflow_is_refused, 5),
+          CASES(real_sums_stay_within_the_bound, 4), CASE(a_program_outlives_its_model),
+          CASE(freezing_leaves_the_model_as_it_is), CASES(programs_are_described, 5))

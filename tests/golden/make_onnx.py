@@ -1,6 +1,7 @@
 """Makes onnx/: networks that PyTorch's two exporters wrote, and ONNX Runtime's quantizer, each with what it computes.
 
     NAME.onnx         as exported, without the exporter's notes on where the code stood
+    NAME.onnx.data    its larger tensors, where the newer exporter was left to its defaults
     NAME.bin          f32: inputs [EXAMPLES, ...], then the logits that PyTorch gives for them [EXAMPLES, outputs]
     NAME.safetensors  the module's state_dict, of the networks that were exported in several ways: once
 
@@ -139,6 +140,16 @@ def make_variants():
         write_values(name, x, rounded(x))
 
 
+def make_external():
+    """The newer exporter with no options: weights in a file of their own, and a batch of one."""
+    torch.manual_seed(12)
+    module, x = mlp().eval(), examples()
+    path = HERE / "external.onnx"
+    torch.onnx.export(module, (x[:1],), path, input_names=["image"], output_names=["logits"])
+    onnx.save(strip(onnx.load(path, load_external_data=False)), path)
+    write_values("external", x, module(x))
+
+
 class Reader(CalibrationDataReader):
     def __init__(self, batches):
         self.batches = iter(batches)
@@ -189,3 +200,4 @@ if __name__ == "__main__":
     make_float()
     make_variants()
     make_quantized()
+    make_external()

@@ -35,4 +35,50 @@ START_TEST(what_cannot_be_written_is_named) {
 }
 END_TEST
 
-TEST_MAIN(CASE(a_file_replaces_what_was_there), CASE(what_cannot_be_written_is_named))
+static void expect_link(const char *path) {
+  struct stat about;
+  ck_assert_int_eq(lstat(path, &about), 0);
+  ck_assert(S_ISLNK(about.st_mode));
+}
+
+/* The link stays; what it leads to, over a second link and from its own folder, is replaced, or made. */
+START_TEST(a_link_is_followed) {
+  const char *target = scratch_write("linked/target", "old", 3), *link = scratch_path("linked/links/link");
+  const char *middle = scratch_path("linked/middle");
+  ck_assert_int_eq(symlink("../middle", link), 0);
+  ck_assert_int_eq(symlink(target, middle), 0); /* absolute */
+  for (int missing = 0; missing < 2; missing++) {
+    ck_assert_int_eq(rung_file_write(link, "new", 3), RUNG_OK);
+    expect_bytes(target, "new", 3);
+    expect_link(link);
+    expect_link(middle);
+    ck_assert_int_eq(remove(target), 0);
+  }
+  ck_assert_int_eq(remove(link), 0);
+  ck_assert_int_eq(remove(middle), 0);
+  ck_assert_int_eq(rmdir(scratch_path("linked/links")), 0); /* nothing is left beside them */
+  ck_assert_int_eq(rmdir(scratch_path("linked")), 0);
+}
+END_TEST
+
+/* The target of a link, and what the message says. */
+static const struct {
+  const char *target, *says;
+} bad_links[] = {{"nowhere/file", "No such file"},
+                 {"/dev/null", "not a regular file"},
+                 {".", "not a regular file"},
+                 {"bad-link", "links"}};
+
+START_TEST(a_link_that_cannot_be_followed_is_named) {
+  const char *link = scratch_path("bad-link");
+  ck_assert_int_eq(symlink(bad_links[_i].target, link), 0);
+  ck_assert_int_eq(rung_file_write(link, "x", 1), RUNG_ERROR_IO);
+  ck_assert_int_eq(strncmp(rung_error(), link, strlen(link)), 0);
+  ck_assert_msg(strstr(rung_error(), bad_links[_i].says) != NULL, "%s", rung_error());
+  expect_link(link);
+  ck_assert_int_eq(remove(link), 0);
+}
+END_TEST
+
+TEST_MAIN(CASE(a_file_replaces_what_was_there), CASE(what_cannot_be_written_is_named), CASE(a_link_is_followed),
+          CASES(a_link_that_cannot_be_followed_is_named, sizeof bad_links / sizeof bad_links[0]))

@@ -134,6 +134,7 @@ START_TEST(what_is_no_chain_is_restored) {
   save(model, path);
   ck_assert_ptr_null(rung_model_load(path, NULL));
   ck_assert_ptr_nonnull(strstr(rung_error(), "not a chain of layers"));
+  ck_assert_msg(strstr(rung_error(), "restore it. model text: 'add"), "%s", rung_error()); /* what it is that is not */
   ck_assert_msg(rung_model_restore(other, path) == RUNG_OK, "%s", rung_error());
   save(other, again);
   ck_assert(same_files(path, again));

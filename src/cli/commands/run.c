@@ -15,7 +15,7 @@ typedef struct running {
   const rung_program *program;
   rung_program_info info;
   int32_t *logits; /* [count, outputs] */
-  void *block;     /* f32 inputs, quantized */
+  void *block;     /* inputs as the program takes them */
   double seconds;
 } running;
 
@@ -24,18 +24,8 @@ enum { BLOCK = 1024 }; /* examples at a time */
 /* ---- The program over the data ---------------------------------------------------------------------------------- */
 
 static rung_status check_inputs(const running *at) {
-  const rung_tensor *inputs = &at->test->inputs;
-  int64_t each = rung_tensor_count(inputs) / at->test->count;
-  if (each != at->info.inputs)
-    return rung_fail(RUNG_ERROR_SHAPE, "%s: %" PRId64 " numbers an example, the program takes %" PRId64, at->test->name,
-                     each, at->info.inputs);
-  bool reals = rung_program_takes_reals(at->program);
-  if ((inputs->type == RUNG_F32) != reals || (!reals && inputs->type != at->info.input_type))
-    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: inputs are %s, the model was calibrated on %s", at->test->name,
-                     rung_dtype_name(inputs->type), reals ? "f32" : rung_dtype_name(at->info.input_type));
-  if (!reals && (inputs->scale != at->info.input_scale || inputs->zero_point != at->info.input_zero_point))
-    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: inputs have scale %g, the model was calibrated on %g", at->test->name,
-                     (double)inputs->scale, (double)at->info.input_scale);
+  rung_status status = rung_program_check(at->program, at->test);
+  if (status != RUNG_OK) return status;
   if (at->test->labels && at->test->classes > at->info.outputs)
     return rung_fail(RUNG_ERROR_SHAPE, "%s: has %d classes, the program gives %" PRId64 " logits", at->test->name,
                      at->test->classes, at->info.outputs);
@@ -45,23 +35,12 @@ static rung_status check_inputs(const running *at) {
   return RUNG_OK;
 }
 
-/* Examples first .. first+count-1 as the program takes them. */
-static rung_status block_inputs(const running *at, int64_t first, int64_t count, const void **inputs) {
-  const rung_tensor *all = &at->test->inputs;
-  *inputs = (const char *)all->data + (size_t)(first * at->info.inputs) * rung_dtype_size(all->type);
-  if (!rung_program_takes_reals(at->program)) return RUNG_OK;
-  rung_status status = rung_program_quantize(at->program, *inputs, at->block, count);
-  *inputs = at->block;
-  return status;
-}
-
 static rung_status run_all(running *at) {
   for (int64_t first = 0; first < at->test->count; first += BLOCK) {
     int64_t left = at->test->count - first, count = left < BLOCK ? left : BLOCK;
-    const void *inputs;
-    rung_status status = block_inputs(at, first, count, &inputs);
+    rung_status status = rung_program_take(at->program, at->test, first, count, at->block);
     double started = report_clock();
-    if (status == RUNG_OK) status = rung_run(at->program, inputs, at->logits + first * at->info.outputs, count);
+    if (status == RUNG_OK) status = rung_run(at->program, at->block, at->logits + first * at->info.outputs, count);
     if (status != RUNG_OK) return status;
     at->seconds += report_clock() - started;
   }

@@ -23,6 +23,7 @@ enum { IMPORT_UINT4 = 21, IMPORT_INT4 = 22, IMPORT_UINT2 = 25, IMPORT_INT2 = 26 
 /* A tensor of the file, its elements checked to be there, still in the file's own form. */
 typedef struct import_tensor {
   const Onnx__TensorProto *proto; /* NULL: none */
+  const uint8_t *raw;             /* its elements in bytes, the model's or another file's; NULL: in a typed field */
   rung_shape shape;               /* of rank 0 for one element */
   int64_t count;
 } import_tensor;
@@ -84,7 +85,8 @@ typedef struct import {
   const char *path;
   const Onnx__ModelProto *message;
   const Onnx__GraphProto *graph;
-  size_t bytes;      /* of the file */
+  size_t bytes; /* of the file, and of those beside it that were read */
+  struct import_file *files;
   int64_t opset;     /* of the standard operators */
   rung_arena *arena; /* for what is needed only while reading */
   rung_model *model;
@@ -121,8 +123,11 @@ static inline const char *import_text(const char *string) {
 Onnx__ModelProto *import_message_read(const char *path, size_t *bytes);
 void import_message_free(Onnx__ModelProto *message);
 
+/* The bytes of a regular file, to be released; NULL with a message. */
+uint8_t *import_file_read(const char *path, size_t *size);
+
 /* Checks the tensor's extents against its data. */
-rung_status import_tensor_view(const char *path, const Onnx__TensorProto *proto, import_tensor *tensor);
+rung_status import_tensor_view(import *in, const Onnx__TensorProto *proto, import_tensor *tensor);
 bool import_is_real(const import_tensor *tensor);    /* float, double, float16, bfloat16 */
 bool import_is_integer(const import_tensor *tensor); /* up to 64 bits, and bool */
 float import_real(const import_tensor *tensor, int64_t i);
@@ -133,6 +138,13 @@ Onnx__TensorProto *import_tensor_new(import *in, int64_t count, int64_t **elemen
 bool import_tensor_is(const import_tensor *tensor, float x);
 /* Whether an integer type, its bits and sign. */
 bool import_type_is_integer(int32_t type, int *bits, bool *is_signed);
+
+/* ---- External data (read_external.c) ----------------------------------------------------------------------------- */
+
+/* Whether the tensor's bytes are in another file; where they are, *size of them, until import_files_free. */
+bool import_is_external(const Onnx__TensorProto *proto);
+rung_status import_external(import *in, const Onnx__TensorProto *proto, const uint8_t **bytes, size_t *size);
+void import_files_free(import *in);
 
 /* ---- Nodes (read_node.c) ----------------------------------------------------------------------------------------- */
 
@@ -171,6 +183,9 @@ rung_status import_count(import *in, int64_t count);
 /* A new value of the graph; refuses a name that is taken. NULL with a message. */
 import_value *import_define(import *in, const char *name);
 
+/* The `length` bytes of `text` with '_' for what a name in a model text cannot hold (docs/model-text.md), and for what
+ * is not ASCII. NULL: no memory. */
+const char *import_name(import *in, const char *text, size_t length);
 /* The layer of a tensor named "LAYER.PART" (or "LAYER.PART_quantized"), with a number behind it where the model has one
  * of that name; NULL if the tensor is not named so, or without memory. */
 const char *import_layer_name(import *in, const char *tensor, const char *part);

@@ -23,7 +23,7 @@ static rung_status define_initializers(import *in) {
   for (size_t i = 0; i < in->graph->n_initializer; i++) {
     const Onnx__TensorProto *proto = in->graph->initializer[i];
     import_tensor tensor;
-    rung_status status = import_tensor_view(in->path, proto, &tensor);
+    rung_status status = import_tensor_view(in, proto, &tensor);
     if (status != RUNG_OK) return status;
     import_value *value = import_define(in, import_text(proto->name));
     if (!value) return rung_error_status();
@@ -83,7 +83,8 @@ static rung_status define_input(import *in) {
   if (status == RUNG_OK) status = import_count(in, count);
   if (status != RUNG_OK)
     return rung_fail(status, "%s: input '%.120s': %s", in->path, import_text(input->name), rung_error());
-  in->input = rung_input(in->model, import_text(input->name), shape);
+  const char *name = import_name(in, import_text(input->name), strlen(import_text(input->name)));
+  in->input = name ? rung_input(in->model, name, shape) : NULL;
   import_value *value = in->input ? import_define(in, import_text(input->name)) : NULL;
   if (!value) return rung_error_status();
   value->node = in->input;
@@ -229,6 +230,7 @@ import in = {.path = path, .arena = rung_arena_new() };
     in.model = NULL;
   }
   import_message_free(message);
+  import_files_free(&in);
   rung_arena_free(in.arena);
   return in.model;
 }

@@ -3,10 +3,12 @@
 #include "import.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define MOST_BYTES   INT32_MAX /* of a message, by protobuf's own rules */
 #define MOST_DEPTH   16        /* of messages in messages: a tensor in an attribute of a subgraph's node is the 8th */
@@ -115,17 +117,18 @@ static rung_status file_size(const char *path, FILE *file, size_t *size) {
     return rung_fail(RUNG_ERROR_IO, "%s: cannot be read: %s", path, strerror(errno));
   if (!S_ISREG(about.st_mode)) return rung_fail(RUNG_ERROR_IO, "%s: not a regular file", path);
   if (about.st_size < 1 || about.st_size > MOST_BYTES)
-    return rung_fail(RUNG_ERROR_FORMAT, "%s: %lld bytes, expected an ONNX file of 1 byte to 2 GiB", path,
+    return rung_fail(RUNG_ERROR_FORMAT, "%s: %lld bytes, expected a file of 1 byte to 2 GiB", path,
                      (long long)about.st_size);
   *size = (size_t)about.st_size;
   return RUNG_OK;
 }
 
-/* NULL with a message; else to be released. */
-static uint8_t *read_bytes(const char *path, size_t *size) {
-  FILE *file = fopen(path, "rb");
+uint8_t *import_file_read(const char *path, size_t *size) {
+  int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* nobody may be at the other end of a pipe */
+  FILE *file = descriptor >= 0 ? fdopen(descriptor, "rb") : NULL;
   if (!file) {
     rung_fail(RUNG_ERROR_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    if (descriptor >= 0) close(descriptor);
     return NULL;
   }
   uint8_t *bytes = file_size(path, file, size) == RUNG_OK ? rung_allocate(*size) : NULL;
@@ -139,7 +142,7 @@ static uint8_t *read_bytes(const char *path, size_t *size) {
 }
 
 Onnx__ModelProto *import_message_read(const char *path, size_t *size) {
-  uint8_t *bytes = read_bytes(path, size);
+  uint8_t *bytes = import_file_read(path, size);
   if (!bytes) return NULL;
   Onnx__ModelProto *message = unpack(path, bytes, *size);
   rung_release(bytes);

@@ -162,7 +162,7 @@ rung_status import_output_node(import_node *node, rung_node *computed) {
 rung_status import_output_tensor(import_node *node, const Onnx__TensorProto *proto) {
   if (!proto) return RUNG_ERROR_MEMORY;
   import_tensor tensor;
-  rung_status status = import_tensor_view(node->in->path, proto, &tensor);
+  rung_status status = import_tensor_view(node->in, proto, &tensor);
   if (status != RUNG_OK) return status;
   import_value *value = define_output(node);
   if (!value) return rung_error_status();
@@ -198,16 +198,32 @@ static const char *join(import *in, const char *layer, const char *part) {
   return name;
 }
 
+/* Whether the model has a parameter of the layer. */
+static bool is_taken(import *in, const char *layer, const char *part) {
+  const char *name = join(in, layer, part);
+  return name && rung_graph_find(rung_model_graph(in->model), name);
+}
+
 /* NULL: no memory. */
 static const char *free_layer(import *in, const char *layer) {
-  const rung_graph *graph = rung_model_graph(in->model);
-  const char *weight = join(in, layer, "weight"), *bias = join(in, layer, "bias");
-  if (!weight || !bias) return NULL;
-  if (!rung_graph_find(graph, weight) && !rung_graph_find(graph, bias)) return layer;
-  size_t size = strlen(layer) + 16;
-  char *other = rung_arena_allocate(in->arena, size);
-  if (other) snprintf(other, size, "%s_%d", layer, ++in->layers);
-  return other;
+  const size_t size = strlen(layer) + 16;
+  const char *name = layer;
+  while (name && (is_taken(in, name, "weight") || is_taken(in, name, "bias"))) {
+    char *other = rung_arena_allocate(in->arena, size);
+    if (other) snprintf(other, size, "%s_%d", layer, ++in->layers);
+    name = other;
+  }
+  return name;
+}
+
+const char *import_name(import *in, const char *text, size_t length) {
+  char *name = rung_arena_array(in->arena, length + 1, 1);
+  for (size_t i = 0; name && i < length; i++) {
+    bool held = text[i] > ' ' && text[i] < 0x7f && text[i] != ',' && text[i] != ';';
+    name[i] = text[i];
+    if (!held) name[i] = '_';
+  }
+  return name;
 }
 
 const char *import_layer_name(import *in, const char *tensor, const char *part) {
@@ -215,8 +231,8 @@ const char *import_layer_name(import *in, const char *tensor, const char *part) 
   for (const char *dot = strchr(tensor, '.'); dot; dot = strchr(dot + 1, '.')) {
     bool ends = strncmp(dot + 1, part, length) == 0 && (dot[length + 1] == '\0' || dot[length + 1] == '_');
     if (!ends || dot == tensor) continue;
-    char *name = rung_arena_array(in->arena, (size_t)(dot - tensor) + 1, 1);
-    return name ? free_layer(in, memcpy(name, tensor, (size_t)(dot - tensor))) : NULL;
+    const char *name = import_name(in, tensor, (size_t)(dot - tensor));
+    return name ? free_layer(in, name) : NULL;
   }
   return NULL;
 }

@@ -1,5 +1,5 @@
-/* The tensors of a file: many element types, each in raw bytes or in a typed field. Elements are read one by one where
- * they lie, so a tensor takes no memory beside the file's own. */
+/* The tensors of a file: many element types, each in raw bytes, here or in another file, or in a typed field. Elements
+ * are read one by one where they lie, so a tensor takes no memory beside the file's own. */
 #include "import.h"
 
 #include <limits.h>
@@ -66,28 +66,28 @@ static size_t typed_count(const Onnx__TensorProto *proto) {
   }
 }
 
-static rung_status check_data(const char *path, const char *name, const Onnx__TensorProto *proto, int64_t count) {
+static rung_status find_data(import *in, const char *name, import_tensor *tensor) {
+  const Onnx__TensorProto *proto = tensor->proto;
   const element_type *type = find_type(proto->data_type);
-  size_t bits = (size_t)count * (size_t)type->bits, bytes = (bits + 7) / 8;
-  if (proto->has_raw_data) {
-    if (proto->raw_data.len != bytes)
-      return rung_fail(RUNG_ERROR_FORMAT, "%s: tensor '%s' has %zu bytes of data, expected %zu", path, name,
-                       proto->raw_data.len, bytes);
+  size_t bits = (size_t)tensor->count * (size_t)type->bits, bytes = (bits + 7) / 8, have = proto->raw_data.len;
+  rung_status status = RUNG_OK;
+  if (import_is_external(proto))
+    status = import_external(in, proto, &tensor->raw, &have);
+  else if (proto->has_raw_data)
+    tensor->raw = proto->raw_data.data;
+  else if (typed_count(proto) != (type->bits < 8 ? bytes : (size_t)tensor->count))
+    return rung_fail(RUNG_ERROR_FORMAT, "%s: tensor '%s' has %zu elements in the field of its type, expected %zu",
+                     in->path, name, typed_count(proto), type->bits < 8 ? bytes : (size_t)tensor->count);
+  else
     return RUNG_OK;
-  }
-  size_t wanted = type->bits < 8 ? bytes : (size_t)count;
-  if (typed_count(proto) != wanted)
-    return rung_fail(RUNG_ERROR_FORMAT, "%s: tensor '%s' has %zu elements in the field of its type, expected %zu", path,
-                     name, typed_count(proto), wanted);
-  return RUNG_OK;
+  if (status == RUNG_OK && have != bytes)
+    return rung_fail(RUNG_ERROR_FORMAT, "%s: tensor '%s' has %zu bytes of data, expected %zu", in->path, name, have,
+                     bytes);
+  return status;
 }
 
-rung_status import_tensor_view(const char *path, const Onnx__TensorProto *proto, import_tensor *tensor) {
-  const char *name = proto->name && *proto->name ? proto->name : "constant";
-  if (proto->n_external_data > 0 || proto->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
-    return rung_fail(RUNG_ERROR_UNSUPPORTED,
-                     "%s: tensor '%s' lies in a file of its own (external data), expected it within the model", path,
-                     name);
+rung_status import_tensor_view(import *in, const Onnx__TensorProto *proto, import_tensor *tensor) {
+  const char *path = in->path, *name = proto->name && *proto->name ? proto->name : "constant";
   if (!find_type(proto->data_type))
     return rung_fail(RUNG_ERROR_UNSUPPORTED, "%s: tensor '%s' has element type %d, expected a float or integer type",
                      path, name, proto->data_type);
@@ -101,7 +101,7 @@ rung_status import_tensor_view(const char *path, const Onnx__TensorProto *proto,
   if (rung_shape_count(&tensor->shape, &tensor->count) != RUNG_OK || tensor->count > INT64_MAX / 64)
     return rung_fail(RUNG_ERROR_SHAPE, "%s: tensor '%s': its extents are not all positive, or too many elements", path,
                      name);
-  return check_data(path, name, proto, tensor->count);
+  return find_data(in, name, tensor);
 }
 
 /* ---- Elements ---------------------------------------------------------------------------------------------------- */
@@ -114,8 +114,9 @@ static uint64_t raw_bits(const uint8_t *data, int bits, int64_t i) {
 }
 
 /* The element's bits, the lowest of the result. */
-static uint64_t bits_of(const Onnx__TensorProto *proto, const element_type *type, int64_t i) {
-  if (proto->has_raw_data) return raw_bits(proto->raw_data.data, type->bits, i);
+static uint64_t bits_of(const import_tensor *tensor, const element_type *type, int64_t i) {
+  const Onnx__TensorProto *proto = tensor->proto;
+  if (tensor->raw) return raw_bits(tensor->raw, type->bits, i);
   uint32_t word;
   uint64_t wide;
   switch (proto->data_type) {
@@ -132,7 +133,7 @@ static uint64_t bits_of(const Onnx__TensorProto *proto, const element_type *type
 
 int64_t import_integer(const import_tensor *tensor, int64_t i) {
   const element_type *type = find_type(tensor->proto->data_type);
-  uint64_t bits = bits_of(tensor->proto, type, i), sign = (uint64_t)1 << (type->bits - 1);
+  uint64_t bits = bits_of(tensor, type, i), sign = (uint64_t)1 << (type->bits - 1);
   if (type->bits < 64) bits &= ((uint64_t)1 << type->bits) - 1;
   if (!type->is_signed || !(bits & sign)) return (int64_t)bits;
   return (int64_t)(bits - sign) - (int64_t)(sign - 1) - 1;
@@ -140,7 +141,7 @@ int64_t import_integer(const import_tensor *tensor, int64_t i) {
 
 float import_real(const import_tensor *tensor, int64_t i) {
   const element_type *type = find_type(tensor->proto->data_type);
-  uint64_t bits = bits_of(tensor->proto, type, i);
+  uint64_t bits = bits_of(tensor, type, i);
   uint32_t word = (uint32_t)bits;
   float single;
   double wide;

@@ -72,7 +72,7 @@ void verify_put_on_grid(int32_t *q, const rung_integer_layer *layer, const float
 
 static rung_status plan_inputs(verify_run *run) {
   const rung_integer_layer *first = verify_layer(run, 0);
-  rung_status status = program_check_inputs(run->program, run->dataset);
+  rung_status status = rung_program_check(run->program, run->dataset);
   if (status != RUNG_OK) return status;
   size_t count = (size_t)(run->block * first->in);
   run->input_q = rung_arena_array(run->arena, count, sizeof *run->input_q);
@@ -138,15 +138,9 @@ static void close_executions(verify_run *run) {
 
 static rung_status take_inputs(verify_run *run) {
   const rung_integer_layer *first = verify_layer(run, 0);
-  const rung_tensor *inputs = &run->dataset->inputs;
-  const char *from = (const char *)inputs->data + (size_t)(run->first * first->in) * rung_dtype_size(inputs->type);
-  rung_status status = RUNG_OK;
-  run->input = from;
-  if (inputs->type == RUNG_F32) {
-    status = rung_program_quantize(run->program, (const float *)from, run->bytes, run->count);
-    run->input = run->bytes;
-  }
-  verify_widen(run->input_q, first->input_type, run->input, run->count * first->in);
+  rung_status status = rung_program_take(run->program, run->dataset, run->first, run->count, run->bytes);
+  run->input = run->bytes;
+  if (status == RUNG_OK) verify_widen(run->input_q, first->input_type, run->input, run->count * first->in);
   return status;
 }
 

@@ -220,8 +220,9 @@ static rung_model *model_of(const checkpoint_in *in, const rung_model_options *o
   model_fields fields = {0};
   const char *text = rung_safetensors_metadata(in->file, "model");
   if (text == NULL) {
-    rung_fail(RUNG_ERROR_UNSUPPORTED, "%s: holds a model that is not a chain of layers; record it and restore it",
-              in->path);
+    const char *reason = rung_safetensors_metadata(in->file, "no_model");
+    rung_fail(RUNG_ERROR_UNSUPPORTED, "%s: holds a model that is not a chain of layers; record it and restore it%s%s",
+              in->path, reason != NULL ? ". " : "", reason != NULL ? reason : "");
     return NULL;
   }
   if (checkpoint_get_fields(in, "", model_table, &fields) != RUNG_OK) return NULL;

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { REASON_SIZE = 256 };
+
 /* ---- Collecting ------------------------------------------------------------------------------------------------- */
 
 void *checkpoint_memory(checkpoint_out *out, size_t count, size_t size) {
@@ -72,12 +74,22 @@ static void put_parameters(checkpoint_out *out, const rung_model *model) {
   if (count > 0) checkpoint_put(out, "rung", "trainable", RUNG_U8, RUNG_SHAPE(count), trainable);
 }
 
+/* Why there is no text, in ASCII: names may be cut off in the middle of a character. */
+static void put_reason(checkpoint_out *out) {
+  char reason[REASON_SIZE];
+  snprintf(reason, sizeof reason, "%s", rung_error());
+  for (char *c = reason; *c; c++)
+    if (*c < ' ' || *c > '~') *c = '?';
+  checkpoint_put_text(out, "no_model", reason);
+}
+
 /* What is no chain has none: such a file goes into a model that is recorded. */
 static void put_text(checkpoint_out *out, const rung_model *model) {
   if (out->status != RUNG_OK) return;
   char *text = rung_model_text(model);
   if (text != NULL) checkpoint_put_text(out, "model", text);
   if (text == NULL && rung_error_status() == RUNG_ERROR_MEMORY) out->status = RUNG_ERROR_MEMORY;
+  if (text == NULL) put_reason(out);
   rung_release(text);
 }
 
