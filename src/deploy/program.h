@@ -42,8 +42,8 @@ rung_status program_plan(rung_program *program);
 /* Whether a layer may have this name: 1 to 63 bytes, no control characters. */
 bool program_name_is_good(const char *name);
 
-/* The dataset's inputs as the program takes them: its own where they are the program's integers; else quantized, in memory that
- * *owned then points to (rung_release it). NULL with a message if they do not fit the program. */
+/* The dataset's inputs as the program takes them: its own where they are the program's integers; else quantized, in
+ * memory that *owned then points to (rung_release it). NULL with a message if they do not fit the program. */
 const void *program_inputs(const rung_program *program, const rung_dataset *dataset, void **owned);
 
 #endif
