@@ -94,26 +94,12 @@ static rung_status write_header(rung_atomic_file *file, const char *text) {
   return status == RUNG_OK ? rung_atomic_write(file, spaces, padding) : status;
 }
 
-static rung_status write_elements(rung_atomic_file *file, const rung_tensor *tensor) {
-  /* Byte i of a little-endian element is byte i ^ (size - 1) of a big-endian one: the size is a power of two. */
-  const size_t flip = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? rung_dtype_size(tensor->type) - 1 : 0;
-  const unsigned char *bytes = tensor->data;
-  unsigned char chunk[1 << 14];
-  rung_status status = RUNG_OK;
-  for (size_t left = byte_count(tensor), part; left > 0 && status == RUNG_OK; left -= part, bytes += part) {
-    part = left < sizeof chunk ? left : sizeof chunk;
-    for (size_t i = 0; i < part; i++) chunk[i] = bytes[i ^ flip];
-    status = rung_atomic_write(file, chunk, part);
-  }
-  return status;
-}
-
 static rung_status write_file(const char *path, const char *header, const rung_named_tensor *const *order, int count) {
   rung_atomic_file file;
   rung_status status = rung_atomic_open(&file, path);
   if (status != RUNG_OK) return status;
   status = write_header(&file, header);
-  for (int i = 0; i < count && status == RUNG_OK; i++) status = write_elements(&file, &order[i]->tensor);
+  for (int i = 0; i < count && status == RUNG_OK; i++) status = rung_atomic_write_elements(&file, &order[i]->tensor);
   return rung_atomic_close(&file, status);
 }
 
