@@ -1,18 +1,11 @@
 /* A fit that is stopped, or killed, and resumed gives the bits of one that never was. */
+#include "io/killed.h"
 #include "io/scratch.h"
 #include "recipes.h"
 
-#include <signal.h>
 #include <sys/wait.h>
 
 enum { EXAMPLES = 103, STEPS = 7, EPOCHS = 3, ALL_STEPS = EPOCHS * STEPS };
-
-/* Stands before libc's: what a killed process has written is there without it, and the tests write thousands of files.
- */
-int fsync(int descriptor) {
-  (void)descriptor;
-  return 0;
-}
 
 static problem *train_set, *held_out;
 
@@ -290,8 +283,10 @@ END_TEST
 
 /* ---- Killed ----------------------------------------------------------------------------------------------------- */
 
+enum { LONG = 20 }; /* epochs, each step of which is saved */
+
 /* Trains, from the file if there is one, and ends the process. */
-static void train_in_child(const recipe *r, const char *path) {
+static void train_in_child(const recipe *r, const char *path, int moment) {
   watch at = {0};
   rung_model *model = access(path, F_OK) == 0 ? rung_model_load(path, &(rung_model_options){.threads = 1}) : NULL;
   rung_fit_options options = options_of(r, &at);
@@ -299,36 +294,38 @@ static void train_in_child(const recipe *r, const char *path) {
   options.checkpoint_steps = 1;
   options.resume = model ? path : NULL;
   if (!model) model = beginning(r);
-  options.epochs = 20;
+  options.epochs = LONG;
+  killed_at = moment;
   _exit(rung_fit(model, train_set->data, &options) == RUNG_OK ? 0 : 1);
 }
 
-/* SIGKILL after a random time, until the training gets through. */
+/* Whether a child that is killed at this moment got through before. */
+static bool gets_through(const recipe *r, const char *path, int moment) {
+  int status;
+  pid_t child = fork();
+  if (child == 0) train_in_child(r, path, moment);
+  ck_assert_int_eq(waitpid(child, &status, 0), child);
+  ck_assert_msg(WIFSIGNALED(status) || WEXITSTATUS(status) == 0, "the child failed");
+  return WIFEXITED(status);
+}
+
+/* After some of its steps, in the middle of writing the file or between, until it gets through. */
 START_TEST(a_killed_training_goes_on_to_the_same_bits) {
   const recipe *r = &recipes[_i ? 8 : 0]; /* FP32, and QAT with int8 gradients */
   watch whole = {0};
   rung_model *model = beginning(r);
   rung_fit_options options = options_of(r, &whole);
-  options.epochs = 20;
+  options.epochs = LONG;
   fit(model, &options);
   const uint64_t hash = rung_model_hash(model);
   rung_model_free(model);
   const char *path = scratch_path("killed/run.safetensors");
-  rung_rng rng = rung_rng_seed((uint64_t)getpid());
   remove(path);
-  int status = -1, killed = 0;
-  while (!(WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
-    pid_t child = fork();
-    if (child == 0) train_in_child(r, path);
-    if (killed < 20) { /* then it may end */
-      usleep(3000 + rung_rng_below(&rng, 60000));
-      kill(child, SIGKILL);
-    }
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert_msg(!WIFEXITED(status) || WEXITSTATUS(status) == 0, "the child failed");
-    killed += WIFSIGNALED(status);
-  }
-  ck_assert_int_gt(killed, 3);
+  const uint32_t farthest = 15 * MOMENTS_OF_A_FILE;
+  rung_rng rng = rung_rng_seed(1);
+  int killed = 0;
+  while (!gets_through(r, path, 1 + (int)rung_rng_below(&rng, farthest))) killed++;
+  ck_assert_int_ge(killed, LONG * STEPS / 15 - 1);
   model = load(path, 1);
   ck_assert_uint_eq(rung_model_hash(model), hash);
   rung_model_free(model);
