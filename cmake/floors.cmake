@@ -11,11 +11,16 @@ set(rung_objects "")
 set(rung_floors "")
 set(rung_floor_includes "")
 
-# Opens floor NAME: from here on the include path has its public header too.
+# Opens floor NAME: from here on the include path has its public header too, rung/NAME.h, and rung/NAME/*.h if it has
+# more than one.
 macro(rung_open_floor NAME)
   file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/floors/${NAME}/rung)
-  file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR}/include/rung/${NAME}.h ${CMAKE_BINARY_DIR}/floors/${NAME}/rung/${NAME}.h
-       COPY_ON_ERROR SYMBOLIC)
+  foreach(header ${NAME}.h ${NAME})
+    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/include/rung/${header})
+      file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR}/include/rung/${header}
+           ${CMAKE_BINARY_DIR}/floors/${NAME}/rung/${header} SYMBOLIC)
+    endif()
+  endforeach()
   list(APPEND rung_floor_includes ${CMAKE_BINARY_DIR}/floors/${NAME})
   list(APPEND rung_floors ${NAME})
 endmacro()
