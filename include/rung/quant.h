@@ -165,6 +165,14 @@ typedef enum rung_backward {
 RUNG_API const char *rung_backward_name(rung_backward backward); /* "f32", "bf16", "int8" */
 RUNG_API rung_status rung_backward_parse(const char *name, rung_backward *backward);
 
+/* What one layer has in place of the scheme's. */
+typedef struct rung_layer_scheme {
+  const char *name;    /* "fc1" of the layer with the weight "fc1.weight" */
+  int weight_bits;     /* 0: the scheme's */
+  int activation_bits; /* of what the layer puts out, behind its activation; the logits are not concerned. 0: as above
+                        */
+} rung_layer_scheme;
+
 /* How a network is quantized. Zero is w8a8: weights signed, symmetric, per channel; activations unsigned, affine, per
  * tensor. */
 typedef struct rung_scheme {
@@ -177,11 +185,30 @@ typedef struct rung_scheme {
   rung_observer_options observer; /* of activations */
   rung_ranges ranges;
   rung_backward backward;
+  /* Layers with bits of their own: mixed precision. Borrowed; what takes a scheme copies them. */
+  const rung_layer_scheme *layers;
+  int layer_count;
 } rung_scheme;
 
 RUNG_API rung_status rung_scheme_check(const rung_scheme *scheme);
+/* The scheme with the bits that layer `name` has. */
+RUNG_API rung_scheme rung_scheme_of_layer(const rung_scheme *scheme, const char *name);
+/* RUNG_ERROR_ARGUMENT where the scheme has bits for a layer that `graph` has not: "layer 'fc9': expected one of fc1,
+ * fc2".
+ */
+RUNG_API rung_status rung_scheme_check_names(const rung_scheme *scheme, const rung_graph *graph);
+/* A copy of the layers and their names in one block, to be released by rung_release; NULL with a message, or where
+ * there are none. */
+RUNG_API rung_layer_scheme *rung_scheme_copy_layers(const rung_scheme *scheme);
+/* The layer that a parameter "fc1.weight" belongs to: "fc1" in `name`, which is also returned, cut to `size` bytes. */
+RUNG_API const char *rung_layer_name(const rung_node *parameter, char *name, size_t size);
+#define RUNG_LAYER_NAME 128 /* bytes: names of layers of a scheme are shorter */
 /* "w4a8" into `scheme`'s bits. RUNG_ERROR_ARGUMENT: "bits 'w9a0': expected wNaM with N in 1..8 and M in 2..8". */
 RUNG_API rung_status rung_scheme_parse_bits(const char *text, rung_scheme *scheme);
+/* "fc1=w8a8", "fc1=w8" or "fc1=a8": the name is copied to `name`, which the layer borrows; and back. */
+RUNG_API rung_status rung_layer_scheme_parse(const char *text, rung_layer_scheme *layer, char name[RUNG_LAYER_NAME]);
+#define RUNG_LAYER_TEXT (RUNG_LAYER_NAME + 8)
+RUNG_API const char *rung_layer_scheme_format(const rung_layer_scheme *layer, char text[RUNG_LAYER_TEXT]);
 RUNG_API rung_format rung_scheme_weight_format(const rung_scheme *scheme);
 RUNG_API rung_format rung_scheme_activation_format(const rung_scheme *scheme);
 

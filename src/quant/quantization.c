@@ -70,6 +70,15 @@ static const rung_node *fused_activation(const rung_graph *source, const rung_no
   return *clamp == RUNG_CLAMP_NONE ? at : user;
 }
 
+/* The scheme of the layer whose output `node` is, behind activations and the like; of other values the network's. */
+static rung_scheme scheme_of(const rung_quantization *quantization, const rung_node *node) {
+  char name[RUNG_LAYER_NAME];
+  while (node->op != &rung_op_linear && node->op->input_count > 0 && !rung_node_is_parameter(node->input[0]))
+    node = node->input[0];
+  if (node->op != &rung_op_linear) return quantization->scheme;
+  return rung_scheme_of_layer(&quantization->scheme, rung_layer_name(node->input[1], name, sizeof name));
+}
+
 /* ---- Images ----------------------------------------------------------------------------------------------------- */
 
 static bool is_integers(const rung_node *node) {
@@ -79,7 +88,8 @@ static bool is_integers(const rung_node *node) {
 static rung_quantizer *quantizer_of(lowering *lower, const rung_node *source) {
   rung_quantizer **slot = &lower->quantization->quantizer[source->index];
   if (!*slot) {
-    const rung_format format = rung_scheme_activation_format(&lower->quantization->scheme);
+    const rung_scheme scheme = scheme_of(lower->quantization, source);
+    const rung_format format = rung_scheme_activation_format(&scheme);
     *slot = rung_quantizer_new(source->name, &format, &lower->quantization->scheme.observer);
     if (!*slot) lower->status = rung_error_status();
   }
@@ -131,7 +141,7 @@ static void spread_image(lowering *lower, const rung_node *linear, const rung_no
 }
 
 static void lower_linear_to_integers(lowering *lower, const rung_node *node) {
-  const rung_scheme *scheme = &lower->quantization->scheme;
+  const rung_scheme of_layer = scheme_of(lower->quantization, node), *scheme = &of_layer;
   rung_clamp clamp;
   const rung_node *last = fused_activation(lower->quantization->source, node, &clamp);
   bool grid = wanted_on_grid(lower->quantization->source, last);
@@ -154,7 +164,7 @@ static void lower_linear_to_integers(lowering *lower, const rung_node *node) {
 }
 
 static void lower_linear_to_simulation(lowering *lower, const rung_node *node) {
-  const rung_scheme *scheme = &lower->quantization->scheme;
+  const rung_scheme of_layer = scheme_of(lower->quantization, node), *scheme = &of_layer;
   const rung_format format = rung_scheme_weight_format(scheme);
   rung_node *weight =
       rung_fake_quantize_weight(share(lower, node->input[1]), &format, scheme->weight_granularity,
@@ -241,7 +251,8 @@ static rung_status check_bound(const rung_graph *graph) {
 }
 
 rung_quantization *rung_quantization_new(rung_graph *graph, const rung_scheme *scheme) {
-  if (rung_scheme_check(scheme) != RUNG_OK || rung_graph_status(graph) != RUNG_OK || check_bound(graph) != RUNG_OK)
+  if (rung_scheme_check(scheme) != RUNG_OK || rung_graph_status(graph) != RUNG_OK || check_bound(graph) != RUNG_OK ||
+      rung_scheme_check_names(scheme, graph) != RUNG_OK)
     return NULL;
   rung_quantization *quantization = calloc(1, sizeof *quantization);
   if (quantization) quantization->quantizer = calloc((size_t)rung_graph_node_count(graph), sizeof(rung_quantizer *));
@@ -258,6 +269,8 @@ rung_quantization *rung_quantization_new(rung_graph *graph, const rung_scheme *s
     rung_quantization_free(quantization);
     return NULL;
   }
+  quantization->scheme.layers = NULL; /* the caller's, and read */
+  quantization->scheme.layer_count = 0;
   return quantization;
 }
 

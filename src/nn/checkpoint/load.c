@@ -53,6 +53,7 @@ rung_status checkpoint_open(const char *path, checkpoint_in *in, rung_safetensor
 typedef struct file_contents {
   model_fields model;
   rung_scheme scheme;
+  rung_layer_scheme *layers; /* the scheme's, owned */
   rung_tensor inputs;
   const uint8_t *trainable; /* [parameters] */
 } file_contents;
@@ -105,7 +106,9 @@ static rung_status read_contents(const checkpoint_in *in, const rung_model *mode
   if (status == RUNG_OK) status = check_parameters(in, model);
   if (status == RUNG_OK && fields->has_scheme) {
     status = checkpoint_get_fields(in, "scheme", scheme_table, &contents->scheme);
-    if (status == RUNG_OK && rung_scheme_check(&contents->scheme) != RUNG_OK)
+    if (status == RUNG_OK) status = checkpoint_get_layers(in, &contents->scheme, &contents->layers);
+    if (status == RUNG_OK && (rung_scheme_check(&contents->scheme) != RUNG_OK ||
+                              rung_scheme_check_names(&contents->scheme, model->graph) != RUNG_OK))
       status = rung_fail(RUNG_ERROR_FORMAT, "%s: %s", in->path, rung_error());
   }
   if (status == RUNG_OK && fields->calibrated) {
@@ -184,22 +187,28 @@ static rung_status set_quantization(const checkpoint_in *in, rung_model *model, 
   return check_integers(in, model->quantization);
 }
 
-rung_status checkpoint_restore(const checkpoint_in *in, rung_model *model) {
-  file_contents contents = {0};
-  rung_status status = read_contents(in, model, &contents);
+static rung_status set_model(const checkpoint_in *in, rung_model *model, const file_contents *contents) {
+  rung_status status = model_set_scheme(model, &contents->scheme);
   if (status != RUNG_OK) return status;
+  model->has_scheme = contents->model.has_scheme;
   rung_quantization_free(model->quantization);
   model->quantization = NULL;
   model->form = RUNG_FORM_FLOAT;
-  set_parameters(in, model, contents.trainable);
-  rung_graph_set_step(model->graph, contents.model.float_steps);
-  model->epochs = contents.model.epochs;
-  model->has_scheme = contents.model.has_scheme;
-  model->scheme = contents.scheme;
-  if (contents.model.calibrated) status = set_quantization(in, model, &contents);
-  if (status == RUNG_OK) return rung_model_use(model, (rung_form)contents.model.form);
+  set_parameters(in, model, contents->trainable);
+  rung_graph_set_step(model->graph, contents->model.float_steps);
+  model->epochs = contents->model.epochs;
+  if (contents->model.calibrated) status = set_quantization(in, model, contents);
+  if (status == RUNG_OK) return rung_model_use(model, (rung_form)contents->model.form);
   rung_quantization_free(model->quantization);
   model->quantization = NULL;
+  return status;
+}
+
+rung_status checkpoint_restore(const checkpoint_in *in, rung_model *model) {
+  file_contents contents = {0};
+  rung_status status = read_contents(in, model, &contents);
+  if (status == RUNG_OK) status = set_model(in, model, &contents);
+  rung_release(contents.layers);
   return status;
 }
 

@@ -109,7 +109,10 @@ static void put_model(checkpoint_out *out, const rung_model *model) {
   checkpoint_put_text(out, "rung", CHECKPOINT_VERSION);
   put_text(out, model);
   checkpoint_put_fields(out, "", model_table, &fields);
-  if (model->has_scheme) checkpoint_put_fields(out, "scheme", scheme_table, &model->scheme);
+  if (model->has_scheme) {
+    checkpoint_put_fields(out, "scheme", scheme_table, &model->scheme);
+    checkpoint_put_layers(out, &model->scheme);
+  }
   if (model->quantization != NULL) checkpoint_put_fields(out, "inputs", input_table, &model->inputs);
 }
 
