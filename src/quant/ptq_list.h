@@ -5,6 +5,7 @@
 
 #define PTQ_LIST(ROW)                                                                                                  \
   ROW(RUNG_PTQ_NEAREST, nearest_method)                                                                                \
-  ROW(RUNG_PTQ_MSE, mse_method)
+  ROW(RUNG_PTQ_MSE, mse_method)                                                                                        \
+  ROW(RUNG_PTQ_GPTQ, gptq_method)
 
 #endif
