@@ -20,6 +20,11 @@ typedef struct ptq_method {
 #define PTQ_DECLARE(method, structure) extern const ptq_method structure;
 PTQ_LIST(PTQ_DECLARE)
 
+/* The scale of the weights w [n] that share it: by rung_ptq_mse's search with its defaults, or rung_ptq_max_scale's. */
+float ptq_scale(const rung_format *format, const float *w, int64_t n, bool search);
+/* That of every scale of the layer, from its weights as they are. */
+void ptq_find_scales(rung_ptq_layer *layer, bool search);
+
 /* Whether a scale passes from the layer's `before` to it. */
 bool ptq_passes_scale(const rung_ptq_layer *layer);
 /* RUNG_ERROR_UNSUPPORTED, saying why, where it does not; RUNG_ERROR_SHAPE where the two do not fit. */

@@ -1,6 +1,8 @@
 /* The squared error that a change d of a layer's weights makes in its output: e = x d^T, a few rows of x at a time. */
 #include "ptq.h"
 
+#include "ptq/members.h"
+
 enum { ROWS = 256 };
 
 typedef struct product {
@@ -12,13 +14,6 @@ typedef struct product {
 static void run_product(void *context, int ith, int nth) {
   const product *p = context;
   rung_gemm_run(&p->gemm, p->scratch + (size_t)ith * p->stride, ith, nth);
-}
-
-static void run(rung_team *team, product *p) {
-  if (team)
-    rung_team_run(team, run_product, p);
-  else
-    run_product(p, 0, 1);
 }
 
 /* Each row's squares are added to the channels' sums in order. */
@@ -35,7 +30,7 @@ rung_status ptq_output_error(const rung_ptq_layer *layer, const float *x, const 
                         .a = {.type = RUNG_F32, .stride = layer->in},
                         .b = {.data = d + first, .type = RUNG_F32, .stride = layer->in, .transpose = true},
                         .c_stride = layer->out}};
-  const size_t members = layer->team ? (size_t)rung_team_size(layer->team) : 1;
+  const size_t members = (size_t)members_count(layer->team);
   p.stride = (rung_gemm_scratch(&p.gemm) + RUNG_ALIGNMENT - 1) / RUNG_ALIGNMENT * RUNG_ALIGNMENT;
   p.scratch = rung_allocate(members * p.stride);
   p.gemm.c = rung_allocate((size_t)layer->out * ROWS * sizeof(float));
@@ -43,7 +38,7 @@ rung_status ptq_output_error(const rung_ptq_layer *layer, const float *x, const 
   for (int64_t row = 0; p.scratch && p.gemm.c && row < layer->n; row += ROWS) {
     p.gemm.m = layer->n - row < ROWS ? layer->n - row : ROWS;
     p.gemm.a.data = x + row * layer->in + first;
-    run(layer->team, &p);
+    members_run(layer->team, run_product, &p);
     add_squares(error, p.gemm.c, p.gemm.m, layer->out);
   }
   const bool had = p.scratch && p.gemm.c;

@@ -4,7 +4,7 @@
 #include <math.h>
 
 bool ptq_passes_scale(const rung_ptq_layer *layer) {
-  return layer->before && layer->between != RUNG_CLAMP_RELU6;
+  return layer->before && layer->before->clamp != RUNG_CLAMP_RELU6;
 }
 
 rung_status ptq_check_pair(const rung_ptq_layer *layer) {

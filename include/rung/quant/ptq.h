@@ -25,13 +25,14 @@ typedef struct rung_ptq_layer {
   const float *weight_float; /* [out, in]: the weight before it was rounded; of methods that come after */
   rung_format format;        /* of the weight: signed and symmetric */
   rung_granularity granularity;
-  int64_t group;   /* RUNG_PER_GROUP: inputs that share a scale; the last group of a row may be short */
-  rung_rng rng;    /* of methods that draw */
-  rung_team *team; /* NULL: the calling thread alone */
-  /* The layer whose output, element by element, is what this one reads and nothing else does, behind `between`; NULL
-   * where there is none: the network's input, an activation that no scale passes. */
+  int64_t group;    /* RUNG_PER_GROUP: inputs that share a scale; the last group of a row may be short */
+  rung_clamp clamp; /* what y goes through */
+  float damping;    /* written by rung_ptq_gptq */
+  rung_rng rng;     /* of methods that draw */
+  rung_team *team;  /* NULL: the calling thread alone */
+  /* The layer whose y, behind its clamp, is what this one reads, element by element, and nothing else does; NULL where
+   * there is none: this one reads the network's input, or an activation that no scale passes. */
   struct rung_ptq_layer *before;
-  rung_clamp between;
 } rung_ptq_layer;
 
 /* How many weights' scales the layer has, and scale `index`'s weights: `count` of them, one behind the other. */
@@ -59,6 +60,20 @@ typedef struct rung_mse_options {
 /* Round to nearest with the scale, of those on a grid below the largest magnitude, that has the least squared error of
  * the weights that share it: clipping the few may serve the many. Needs no x. `options` may be NULL. */
 RUNG_API rung_status rung_ptq_mse(rung_ptq_layer *layer, const rung_mse_options *options);
+
+typedef struct rung_gptq_options {
+  float damping;      /* what H's diagonal is raised by, as a share of its mean; 0: 0.01 */
+  int block;          /* columns after which the rest is updated at once: speed alone; 0: 128 */
+  bool act_order;     /* columns with the largest diagonal of H first. Group scales are then static */
+  bool static_groups; /* group scales from the weights as they came, not as the earlier columns left them */
+  bool mse;           /* scales by rung_ptq_mse's search rather than from the largest magnitude */
+} rung_gptq_options;
+
+/* GPTQ (Frantar et al., ICLR 2023): columns one after another, each to the nearest; what that changes in y the columns
+ * still to come make good, as far as H = 2 x^T x / n lets them. A column of x that is all zeros gets weights 0. Where H
+ * is too ill-conditioned for f32 the damping is raised tenfold until it is not: layer->damping tells what was used.
+ * RUNG_ERROR_NUMERIC where x is not finite or its squares overflow. `options` may be NULL. */
+RUNG_API rung_status rung_ptq_gptq(rung_ptq_layer *layer, const rung_gptq_options *options);
 
 /* ---- Transforms: the float network goes on computing what it did, up to rounding --------------------------------- */
 
@@ -107,6 +122,7 @@ RUNG_API rung_status rung_ptq_correct_bias(rung_ptq_layer *layer);
 typedef enum rung_ptq_method { /* rows of src/quant/ptq_list.h; transforms come in this order */
                                RUNG_PTQ_NEAREST = 0,
                                RUNG_PTQ_MSE,
+                               RUNG_PTQ_GPTQ,
                                RUNG_PTQ_CLE,
                                RUNG_PTQ_SMOOTHQUANT,
                                RUNG_PTQ_AWQ,
@@ -128,6 +144,7 @@ RUNG_API rung_ptq_phase rung_ptq_method_phase(rung_ptq_method method);
 typedef struct rung_ptq_options {
   uint32_t methods; /* bit 1 << method for each */
   rung_mse_options mse;
+  rung_gptq_options gptq;
   rung_cle_options cle;
   rung_smooth_options smooth;
   rung_awq_options awq;

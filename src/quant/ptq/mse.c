@@ -36,6 +36,22 @@ static float best_scale(const rung_format *format, const float *w, int64_t n, co
   return best;
 }
 
+enum { STEPS = 100 };
+#define LEAST 0.2f
+
+float ptq_scale(const rung_format *format, const float *w, int64_t n, bool search) {
+  if (!search) return rung_ptq_max_scale(format, w, n);
+  return best_scale(format, w, n, &(rung_mse_options){.steps = STEPS, .least = LEAST});
+}
+
+void ptq_find_scales(rung_ptq_layer *layer, bool search) {
+  for (int64_t s = 0; s < rung_ptq_scale_count(layer); s++) {
+    int64_t n;
+    const float *w = rung_ptq_scaled_weights(layer, s, &n);
+    layer->scale[s] = ptq_scale(&layer->format, w, n, search);
+  }
+}
+
 static rung_status check(const rung_mse_options *options) {
   if (options->steps < 0 || options->steps > 10000)
     return rung_fail(RUNG_ERROR_ARGUMENT, "ptq: mse steps %d, expected 1..10000", options->steps);
@@ -49,8 +65,8 @@ rung_status rung_ptq_mse(rung_ptq_layer *layer, const rung_mse_options *options)
   rung_status status = check(&filled);
   if (status == RUNG_OK) status = rung_ptq_check_layer(layer, false);
   if (status != RUNG_OK) return status;
-  if (filled.steps == 0) filled.steps = 100;
-  if (filled.least == 0) filled.least = 0.2f;
+  if (filled.steps == 0) filled.steps = STEPS;
+  if (filled.least == 0) filled.least = LEAST;
   for (int64_t s = 0; s < rung_ptq_scale_count(layer); s++) {
     int64_t n;
     float *w = rung_ptq_scaled_weights(layer, s, &n);
