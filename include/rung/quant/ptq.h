@@ -33,7 +33,13 @@ typedef struct rung_ptq_layer {
   /* The layer whose y, behind its clamp, is what this one reads, element by element, and nothing else does; NULL where
    * there is none: this one reads the network's input, or an activation that no scale passes. */
   struct rung_ptq_layer *before;
+  const rung_node *node; /* of the float graph; NULL: the layer stands alone */
 } rung_ptq_layer;
+
+/* The linear layers of a float graph whose batch norms are folded (rung_quantization_new), in order of recording: their
+ * weights and biases are the graph's own, x and the like are NULL. One block, to be released by rung_release; NULL with
+ * a message, RUNG_ERROR_UNSUPPORTED where two layers share a weight. */
+RUNG_API rung_ptq_layer *rung_ptq_layers_new(const rung_graph *graph, const rung_scheme *scheme, int *count);
 
 /* How many weights' scales the layer has, and scale `index`'s weights: `count` of them, one behind the other. */
 RUNG_API int64_t rung_ptq_scale_count(const rung_ptq_layer *layer);
