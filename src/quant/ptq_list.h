@@ -6,6 +6,7 @@
 #define PTQ_LIST(ROW)                                                                                                  \
   ROW(RUNG_PTQ_NEAREST, nearest_method)                                                                                \
   ROW(RUNG_PTQ_MSE, mse_method)                                                                                        \
-  ROW(RUNG_PTQ_GPTQ, gptq_method)
+  ROW(RUNG_PTQ_GPTQ, gptq_method)                                                                                      \
+  ROW(RUNG_PTQ_ADAROUND, adaround_method)
 
 #endif
