@@ -187,6 +187,7 @@ static rung_status set_quantization(const checkpoint_in *in, rung_model *model, 
 rung_status checkpoint_restore(const checkpoint_in *in, rung_model *model) {
   file_contents contents = {0};
   rung_status status = read_contents(in, model, &contents);
+  if (status == RUNG_OK) status = checkpoint_get_history(in, model);
   if (status != RUNG_OK) return status;
   rung_quantization_free(model->quantization);
   model->quantization = NULL;
