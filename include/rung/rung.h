@@ -9,5 +9,6 @@
 #include <rung/kernels.h>
 #include <rung/nn.h>
 #include <rung/quant.h>
+#include <rung/quant/formats.h>
 
 #endif
