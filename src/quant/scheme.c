@@ -1,6 +1,7 @@
 /* Formats and schemes: which integers, for what. */
 #include <rung/quant.h>
 
+#include "layer_scheme.h"
 #include "observer.h"
 
 #include <string.h>
@@ -60,7 +61,8 @@ rung_status rung_scheme_check(const rung_scheme *scheme) {
     return rung_fail(RUNG_ERROR_ARGUMENT, "backward %d, expected f32 (0), bf16 (1) or int8 (2)", (int)scheme->backward);
   if ((int)scheme->batch_norm < 0 || scheme->batch_norm >= RUNG_BATCH_NORM_MODE_COUNT)
     return rung_fail(RUNG_ERROR_ARGUMENT, "batch_norm %d, expected fold (0) or merge (1)", (int)scheme->batch_norm);
-  return observer_check_options(&scheme->observer);
+  status = observer_check_options(&scheme->observer);
+  return status == RUNG_OK ? layer_schemes_check(scheme) : status;
 }
 
 static const char *const backward_names[RUNG_BACKWARD_COUNT] = {

@@ -31,7 +31,7 @@ typedef struct merged_state {
   bool fresh;                      /* the weights are those of the present shadows, statistics and scales */
 } merged_state;
 
-enum { scale_input = 1, shift_input, mean_input, variance_input }; /* of a batch norm */
+enum { norm_scale = 1, norm_shift, norm_mean, norm_variance }; /* inputs of a batch norm */
 
 static const linear_state *linear_of(const rung_node *node) {
   return ((const merged_attributes *)node->attributes)->linear->state;
@@ -120,9 +120,9 @@ static void make_gain(const rung_node *node, int64_t begin, int64_t end) {
     state->gain[j] = 1;
     state->shift[j] = c ? c[j] : 0;
     if (!norm) continue;
-    const float *scale = norm->input[scale_input]->value.data, *shift = norm->input[shift_input]->value.data;
-    const float *mean = norm->input[mean_input]->value.data, *variance = norm->input[variance_input]->value.data;
-    const int64_t at = rung_tensor_count(&norm->input[scale_input]->value) > 1 ? j : 0;
+    const float *scale = norm->input[norm_scale]->value.data, *shift = norm->input[norm_shift]->value.data;
+    const float *mean = norm->input[norm_mean]->value.data, *variance = norm->input[norm_variance]->value.data;
+    const int64_t at = rung_tensor_count(&norm->input[norm_scale]->value) > 1 ? j : 0;
     state->gain[j] = scale[at] / sqrtf(variance[at] + rung_batch_norm_epsilon(norm));
     state->shift[j] = fmaf(state->shift[j] - mean[at], state->gain[j], shift[at]);
   }
