@@ -1,5 +1,6 @@
 /* Fit: epochs of shuffled steps. A step is one replay, forward, backward and update in one run of the team. */
 #include "checkpoint/checkpoint.h"
+#include "prune/prune.h"
 
 #include <math.h>
 #include <string.h>
@@ -11,6 +12,7 @@ typedef struct fitting {
   const rung_fit_options *options; /* the defaults filled in */
   rung_graph *graph;
   optimizer *optimizer;
+  pruner *pruner;  /* NULL: the fit does not prune */
   uint32_t *order; /* [count]: this epoch's order of examples */
   rung_progress progress;
   int64_t done; /* steps of the first epoch that were done before; 0 unless it was resumed */
@@ -82,6 +84,7 @@ static rung_status train_step(fitting *fit, int64_t first) {
   int64_t count = left < batch ? left : batch;
   fit->progress.rate = rung_schedule_rate(&fit->options->schedule, fit->options->rate, steps_before(fit),
                                           fit->progress.steps * fit->progress.epochs);
+  if (fit->pruner) pruner_step(fit->pruner, steps_before(fit));
   optimizer_begin(fit->optimizer, fit->progress.rate);
   rung_status status = rung_graph_replay(fit->graph, &(rung_replay_options){.count = count,
                                                                             .first = first,
@@ -158,6 +161,19 @@ static rung_status run(fitting *fit) {
   return status;
 }
 
+/* The optimizer leaves alone what is pruned, by now or by this fit. */
+static rung_status set_masks(fitting *fit, const rung_fit_options *given) {
+  if (prune_is_wanted(&given->prune)) {
+    fit->pruner = pruner_of_fit(fit->model, &given->prune, fit->progress.steps * fit->progress.epochs);
+    if (!fit->pruner) return rung_error_status();
+  }
+  for (int i = 0; i < rung_graph_node_count(fit->graph); i++) {
+    const rung_node *node = rung_graph_node(fit->graph, i);
+    if (rung_node_is_parameter(node)) optimizer_set_mask(fit->optimizer, node, model_mask(fit->model, node));
+  }
+  return RUNG_OK;
+}
+
 /* Everything a fit works with, for the model's present form. */
 static rung_status prepare(fitting *fit, const rung_fit_options *given) {
   rung_status status = RUNG_OK;
@@ -172,7 +188,9 @@ static rung_status prepare(fitting *fit, const rung_fit_options *given) {
   fit->progress.steps = (fit->dataset->count + batch - 1) / batch;
   fit->optimizer = optimizer_new(fit->graph, given);
   fit->order = rung_allocate((size_t)fit->dataset->count * sizeof *fit->order);
-  return fit->optimizer && fit->order ? rung_graph_plan(fit->graph) : rung_error_status();
+  if (!fit->optimizer || !fit->order) return rung_error_status();
+  status = set_masks(fit, given);
+  return status == RUNG_OK ? rung_graph_plan(fit->graph) : status;
 }
 
 /* Brings the model and the fit to where the file was written. What the file is not of is found before anything changes.
@@ -212,5 +230,6 @@ rung_status rung_fit(rung_model *model, const rung_dataset *dataset, const rung_
   }
   rung_release(fit.order);
   optimizer_free(fit.optimizer);
+  pruner_free(fit.pruner);
   return status;
 }

@@ -1,5 +1,5 @@
 /* Checkpoints from the inside (docs/checkpoints.md tells what is in one): save.c writes them, load.c reads them;
- * quantizers.c and fit_state.c know both directions of a part. */
+ * quantizers.c, masks.c and fit_state.c know both directions of a part. */
 #ifndef RUNG_CHECKPOINT_H
 #define RUNG_CHECKPOINT_H
 
@@ -37,6 +37,7 @@ void checkpoint_put_fields(checkpoint_out *out, const char *prefix, const text_f
 void *checkpoint_memory(checkpoint_out *out, size_t count, size_t size);
 
 void checkpoint_put_quantizers(checkpoint_out *out, const rung_quantization *quantization);
+void checkpoint_put_masks(checkpoint_out *out, const rung_model *model);
 void checkpoint_put_fit(checkpoint_out *out, const fit_state *fit);
 
 /* The model, and the fit if it is not NULL. */
@@ -53,6 +54,11 @@ typedef struct checkpoint_in {
 const rung_tensor *checkpoint_get(const checkpoint_in *in, const char *prefix, const char *name, rung_dtype type,
                                   rung_shape shape);
 rung_status checkpoint_get_fields(const checkpoint_in *in, const char *prefix, const text_field *table, void *object);
+
+/* Of parameters that the file has, checked. */
+rung_status checkpoint_check_masks(const checkpoint_in *in, const rung_model *model);
+/* The model's masks become the file's; none, where the file has none. */
+rung_status checkpoint_set_masks(const checkpoint_in *in, rung_model *model);
 
 rung_status checkpoint_get_quantizers(const checkpoint_in *in, rung_quantization *quantization);
 
