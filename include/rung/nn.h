@@ -213,9 +213,9 @@ typedef struct rung_fit_options {
   /* Zero: nothing is pruned that was not. */
   rung_prune_schedule prune;
   /* Distillation (Hinton et al., 2015; docs/distillation.md): the loss is then (1 - alpha) times the cross entropy of
-   * the labels and alpha T^2 KL(softmax(teacher's logits / T) || softmax(logits / T)) (eq. 63). A model of the same
-   * input and classes that ends in a cross entropy, in any form, and not this one; what it says to every example is
-   * computed once, before the first step, and kept: 4 bytes a class and example. NULL: none. */
+   * the labels and alpha T^2 KL(softmax(teacher's logits / T) || softmax(logits / T)) (eq. 63); rung_evaluate's is the
+   * cross entropy alone. Another model than this one, of the same input and classes, in any form. What it says to every
+   * example is computed once, before the first step, and kept: 4 bytes a class and example. NULL: none. */
   rung_model *teacher;
   float temperature; /* T > 0; 0: 4. With a teacher only */
   float alpha;       /* 0 < alpha <= 1; 0: 0.9. With a teacher only */

@@ -1,6 +1,7 @@
 /* Fit: epochs of shuffled steps. A step is one replay, forward, backward and update in one run of the team. */
 #include "checkpoint/checkpoint.h"
 #include "prune/prune.h"
+#include "teacher.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,7 +13,8 @@ typedef struct fitting {
   const rung_fit_options *options; /* the defaults filled in */
   rung_graph *graph;
   optimizer *optimizer;
-  pruner *pruner;  /* NULL: the fit does not prune */
+  pruner *pruner; /* NULL: the fit does not prune */
+  teacher teacher;
   uint32_t *order; /* [count]: this epoch's order of examples */
   rung_progress progress;
   int64_t done; /* steps of the first epoch that were done before; 0 unless it was resumed */
@@ -41,6 +43,7 @@ static rung_status check_options(const rung_fit_options *options, const rung_dat
 
 static rung_fit_options with_defaults(const rung_fit_options *options) {
   rung_fit_options filled = optimizer_with_defaults(options);
+  filled = teacher_with_defaults(&filled);
   if (options->epochs == 0) filled.epochs = 1;
   if (options->rate == 0) filled.rate = 1e-3f;
   return filled;
@@ -112,7 +115,8 @@ static fit_state state_of(const fitting *fit) {
                      .place = {.examples = fit->dataset->count,
                                .epoch = fit->progress.epoch,
                                .step = fit->progress.step,
-                               .correct = fit->correct}};
+                               .correct = fit->correct,
+                               .teacher = fit->teacher.hash}};
   memcpy(&state.place.loss_bits, &fit->loss, sizeof fit->loss);
   return state;
 }
@@ -190,6 +194,7 @@ static rung_status prepare(fitting *fit, const rung_fit_options *given) {
   fit->order = rung_allocate((size_t)fit->dataset->count * sizeof *fit->order);
   if (!fit->optimizer || !fit->order) return rung_error_status();
   status = set_masks(fit, given);
+  if (status == RUNG_OK) status = teacher_begin(&fit->teacher, fit->model, fit->dataset, fit->options);
   return status == RUNG_OK ? rung_graph_plan(fit->graph) : status;
 }
 
@@ -222,6 +227,7 @@ rung_status rung_fit(rung_model *model, const rung_dataset *dataset, const rung_
   const rung_fit_options filled = with_defaults(options);
   fitting fit = {.model = model, .dataset = dataset, .options = &filled};
   rung_status status = rung_model_status(model);
+  if (status == RUNG_OK) status = teacher_ask(&fit.teacher, model, dataset, &filled);
   if (status == RUNG_OK) status = options->resume && dataset ? resume(&fit, options) : prepare(&fit, options);
   if (status == RUNG_OK) {
     if (model->quantization) rung_quantization_set_state(model->quantization, RUNG_QUANTIZER_TRAIN);
@@ -231,5 +237,6 @@ rung_status rung_fit(rung_model *model, const rung_dataset *dataset, const rung_
   rung_release(fit.order);
   optimizer_free(fit.optimizer);
   pruner_free(fit.pruner);
+  teacher_end(&fit.teacher, model);
   return status;
 }
