@@ -2,6 +2,7 @@
  * with it the random streams, that it had; then comes all that a model is beside its graph. */
 #include "copy.h"
 
+#include "history.h"
 #include "prune/prune.h"
 
 /* ---- Parameters ------------------------------------------------------------------------------------------------- */
@@ -76,7 +77,27 @@ static rung_status copy_quantizer(rung_quantizer *to, const rung_quantizer *from
                            : status;
 }
 
-static rung_status copy_quantization(rung_model *copy, const rung_model *model) {
+/* The scale [out, groups] or [1] that a weight was given, where it was given one. */
+static rung_status copy_weight_scale(rung_model *copy, const rung_model *model, const rung_node *linear,
+                                     const copy_selection *selection) {
+  const rung_tensor *from = rung_quantization_weight_scale(model->quantization, linear);
+  if (!from || *(const float *)from->data == 0) return RUNG_OK;
+  const int64_t rows = from->shape.extent[0], groups = rung_tensor_count(from) / rows;
+  const int weight = linear->input[1]->index;
+  if (selection && selection->columns[weight] && groups > 1)
+    return rung_fail(RUNG_ERROR_UNSUPPORTED, "%s: has scales of groups from outside, whose inputs are not all left",
+                     linear->input[1]->name);
+  float *scale = rung_allocate((size_t)rung_tensor_count(from) * sizeof *scale);
+  if (!scale) return RUNG_ERROR_MEMORY;
+  const bool by_row = selection && rows == linear->input[1]->value.shape.extent[0];
+  copy_selected(scale, from->data, sizeof *scale, rows, groups, by_row ? selection->rows[weight] : NULL, NULL);
+  rung_status status =
+      rung_quantization_set_weight_scale(copy->quantization, rung_graph_node(copy->graph, linear->index), scale);
+  rung_release(scale);
+  return status;
+}
+
+static rung_status copy_quantization(rung_model *copy, const rung_model *model, const copy_selection *selection) {
   const rung_quantization *from = model->quantization;
   rung_status status = model_bind_types(copy, &model->inputs);
   if (status != RUNG_OK) return status;
@@ -85,6 +106,8 @@ static rung_status copy_quantization(rung_model *copy, const rung_model *model) 
   if (!to || !seen) status = rung_error_status();
   for (int i = 0; status == RUNG_OK && i < rung_quantization_quantizer_count(from); i++)
     status = copy_quantizer(rung_quantization_quantizer(to, i), rung_quantization_quantizer(from, i), seen);
+  for (int i = 0; status == RUNG_OK && i < rung_graph_node_count(model->graph); i++)
+    status = copy_weight_scale(copy, model, rung_graph_node(model->graph, i), selection);
   for (int a = 0; status == RUNG_OK && a < 2; a++)
     rung_graph_set_step(rung_quantization_graph(to, (rung_arithmetic)a),
                         rung_graph_step(rung_quantization_graph(from, (rung_arithmetic)a)));
@@ -97,12 +120,14 @@ static rung_status copy_quantization(rung_model *copy, const rung_model *model) 
 static rung_status copy_into(rung_model *copy, const rung_model *model, const copy_selection *selection) {
   rung_status status = copy_graph(copy, model, selection);
   if (status != RUNG_OK) return status;
+  if (model->has_scheme) status = model_set_scheme(copy, &model->scheme);
+  if (status == RUNG_OK) status = history_reserve(copy, model->history_count);
+  if (status != RUNG_OK) return status;
+  for (int i = 0; i < model->history_count; i++) copy->history[copy->history_count++] = model->history[i];
   copy->epochs = model->epochs;
-  copy->has_scheme = model->has_scheme;
-  copy->scheme = model->scheme;
   copy->inputs = model->inputs;
   copy->inputs.data = NULL;
-  if (model->quantization) status = copy_quantization(copy, model);
+  if (model->quantization) status = copy_quantization(copy, model, selection);
   return status == RUNG_OK ? rung_model_use(copy, model->form) : status;
 }
 

@@ -1,5 +1,6 @@
 /* Fit: epochs of shuffled steps. A step is one replay, forward, backward and update in one run of the team. */
 #include "checkpoint/checkpoint.h"
+#include "history.h"
 #include "prune/prune.h"
 #include "teacher.h"
 
@@ -146,6 +147,7 @@ static rung_status train_epoch(fitting *fit, bool *stop) {
     if (status == RUNG_OK && progress->step == 1) fit->model->epochs++;
     if (status == RUNG_OK && progress->step == progress->steps) status = validate(fit);
     if (status != RUNG_OK) return status;
+    if (progress->step == progress->steps) history_add(fit->model, progress);
     progress->seconds = seconds;
     *stop = fit->options->progress && fit->options->progress(fit->options->context, progress);
     status = checkpoint(fit, *stop);
@@ -193,7 +195,8 @@ static rung_status prepare(fitting *fit, const rung_fit_options *given) {
   fit->optimizer = optimizer_new(fit->graph, given);
   fit->order = rung_allocate((size_t)fit->dataset->count * sizeof *fit->order);
   if (!fit->optimizer || !fit->order) return rung_error_status();
-  status = set_masks(fit, given);
+  status = history_reserve(fit->model, fit->progress.epochs);
+  if (status == RUNG_OK) status = set_masks(fit, given);
   if (status == RUNG_OK) status = teacher_begin(&fit->teacher, fit->model, fit->dataset, fit->options);
   return status == RUNG_OK ? rung_graph_plan(fit->graph) : status;
 }

@@ -409,6 +409,8 @@ START_TEST(one_bit_has_no_0) {
   EXPECT_OK(rung_quantize(model, &(rung_scheme){.weight_bits = 2}));
   EXPECT_OK(rung_prune(model, &(rung_prune_options){.sparsity = 0.5f}));
   REFUSED(rung_quantize(model, &(rung_scheme){.weight_bits = 1}), RUNG_ERROR_UNSUPPORTED, "weight_bits 1 has -1 and");
+  const rung_scheme mixed = {.layers = &(rung_layer_scheme){.name = "fc2", .weight_bits = 1}, .layer_count = 1};
+  REFUSED(rung_quantize(model, &mixed), RUNG_ERROR_UNSUPPORTED, "weight_bits 1 of layer fc2 has");
   ck_assert_int_eq(rung_model_scheme(model)->weight_bits, 2);
   rung_unprune(model);
   EXPECT_OK(rung_quantize(model, &(rung_scheme){.weight_bits = 1}));

@@ -37,12 +37,15 @@ static rung_status check_mask(const checkpoint_in *in, const rung_parameter *par
   return RUNG_OK;
 }
 
-rung_status checkpoint_check_masks(const checkpoint_in *in, const rung_model *model) {
+rung_status checkpoint_check_masks(const checkpoint_in *in, const rung_model *model, const rung_scheme *scheme) {
   const int count = rung_model_parameter_count(model);
   rung_status status = RUNG_OK;
   for (int i = 0; i < count && status == RUNG_OK; i++) {
     const rung_parameter parameter = rung_model_parameter(model, i);
-    if (has_mask(in, parameter.name)) status = check_mask(in, &parameter);
+    if (!has_mask(in, parameter.name)) continue;
+    status = check_mask(in, &parameter);
+    if (status == RUNG_OK && scheme != NULL && prune_check_scheme(scheme) != RUNG_OK)
+      status = rung_fail(RUNG_ERROR_FORMAT, "%s: %s", in->path, rung_error());
   }
   return status;
 }

@@ -66,10 +66,20 @@ static rung_status check_options(const rung_prune_schedule *schedule) {
   return status;
 }
 
+static bool is_binary(const rung_scheme *scheme) {
+  return rung_scheme_weight_format(scheme).bits == 1;
+}
+
 rung_status prune_check_scheme(const rung_scheme *scheme) {
-  if (rung_scheme_weight_format(scheme).bits != 1) return RUNG_OK;
+  const char *name = NULL;
+  for (int i = 0; i < scheme->layer_count && !name; i++) {
+    const rung_scheme layer = rung_scheme_of_layer(scheme, scheme->layers[i].name);
+    if (is_binary(&layer)) name = scheme->layers[i].name;
+  }
+  if (!name && !is_binary(scheme)) return RUNG_OK;
   return rung_fail(RUNG_ERROR_UNSUPPORTED,
-                   "prune: weight_bits 1 has -1 and +1 and no 0 for a pruned weight, expected 2 or more");
+                   "prune: weight_bits 1%s%s has -1 and +1 and no 0 for a pruned weight, expected 2 or more",
+                   name ? " of layer " : "", name ? name : "");
 }
 
 bool prune_is_wanted(const rung_prune_schedule *schedule) {
