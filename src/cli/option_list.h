@@ -59,6 +59,18 @@ ROW(CLIP_NORM, TRAINING, "clip-norm", 0, NUMBER("C", NULL, 1e-9, 1e9),
     "a longer gradient is shortened to this length; by default it is not")
 ROW(NO_SHUFFLE, TRAINING, "no-shuffle", 0, FLAG,
     "take the examples in their order")
+ROW(PRUNE, TRAINING, "prune", 0, NUMBER("S", NULL, 1e-6, 0.999999),
+    "set this share of the weights to 0 for good, 0.9 for 9 of 10; or remove that share of the neurons of each hidden layer")
+ROW(PRUNE_METHOD, TRAINING, "prune-method", 0, TEXT("METHOD", "magnitude"),
+    "which: magnitude, the smallest weights of all layers together; per-layer; neurons; or N:M, as in 2:4, the N largest of every M neighbours stay (without --prune)")
+ROW(PRUNE_EPOCHS, TRAINING, "prune-epochs", 0, WHOLE("N", NULL, 0, 100000),
+    "--prune: epochs over which its share is reached; 0: at the start; by default half of --epochs")
+ROW(TEACHER, TRAINING, "teacher", 0, INPUT("FILE", NULL),
+    "distillation: learn also from what this model says, in FP32 or quantized; of the same inputs and classes")
+ROW(TEMPERATURE, TRAINING, "temperature", 0, NUMBER("T", "4", 1e-3, 1e3),
+    "--teacher: softens what both say")
+ROW(ALPHA, TRAINING, "alpha", 0, NUMBER("A", "0.9", 1e-6, 1),
+    "--teacher: its share of the loss; the rest is that of the labels")
 ROW(SEED, TRAINING, "seed", 's', WHOLE("N", "1", 0, INT64_MAX),
     "of the first weights, the order of the examples, and dropout; a model from a file keeps its own")
 ROW(CHECKPOINT, TRAINING, "checkpoint", 'c', OUTPUT("FILE", NULL),
