@@ -12,6 +12,7 @@
 #include <rung/nn/mixed_precision.h>
 #include <rung/nn/ptq.h>
 #include <rung/quant.h>
+#include <rung/quant/formats.h>
 #include <rung/quant/ptq.h>
 
 #endif
