@@ -82,6 +82,12 @@ ROW(RESUME, TRAINING, "resume", 0, INPUT("FILE", NULL),
 
 ROW(BITS, QUANTIZING, "bits", 0, TEXT("wNaM", "w8a8"),
     "bits of weights, N in 1..8, and of activations, M in 2..8")
+ROW(METHOD, QUANTIZING, "method", 0, TEXT("NAME,...", NULL),
+    "what is done to the weights: one of nearest, mse, gptq and adaround rounds them; before that cle, smoothquant and awq move scales between layers; bias-correction comes last")
+ROW(LAYER, QUANTIZING, "layer", 0, TEXT("NAME=wNaM,...", NULL),
+    "bits of single layers in place of --bits, as in fc1=w8a8,fc3=w4: of their weights, and of what they put out")
+ROW(SIZE_LIMIT, QUANTIZING, "size-limit", 0, TEXT("BYTES", NULL),
+    "choose the weight bits of each layer, 2..8, so that the parameters take at most so many bytes (40000, 40k, 1M) and the network's output suffers least")
 ROW(GRANULARITY, QUANTIZING, "granularity", 0, CHOICE("WHAT", "channel", granularity_name),
     "one scale of weights per channel, per tensor, or per --group of a channel")
 ROW(GROUP, QUANTIZING, "group", 0, WHOLE("N", "32", 4, 1048576),
