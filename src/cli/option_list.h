@@ -50,7 +50,7 @@ ROW(FACTOR, TRAINING, "factor", 0, NUMBER("F", "0.1", 1e-9, 1),
 ROW(OPTIMIZER, TRAINING, "optimizer", 0, CHOICE("NAME", "adam", optimizer_name),
     "what moves the weights")
 ROW(MOMENTUM, TRAINING, "momentum", 0, NUMBER("M", NULL, 0, 0.9999),
-    "of sgd, by default 0; of adam and adamw (beta1), by default 0.9")
+    "of sgd, by default 0; of adam, adamw and adam8bit (beta1), by default 0.9")
 ROW(NESTEROV, TRAINING, "nesterov", 0, FLAG,
     "sgd: Nesterov's momentum")
 ROW(WEIGHT_DECAY, TRAINING, "weight-decay", 0, NUMBER("D", "0", 0, 10),
