@@ -127,7 +127,7 @@ int main(int argc, char **argv) {
       {"setting", "one of the technique's, as the table shows it (all)", BENCH_TEXT, &t.setting, 0, 0},
       {"data", "mnist, letters, or a folder of four IDX files (mnist)", BENCH_TEXT, &t.options.data, 0, 0},
       {"seeds", "seeds 1 .. N (1)", BENCH_WHOLE, &t.seeds, 1, SEEDS_MOST},
-      {"epochs", "of FP32 training (mnist 10, letters 40)", BENCH_WHOLE, &t.options.epochs, 1, 10000},
+      {"epochs", "of FP32 training (mnist 10, letters 60)", BENCH_WHOLE, &t.options.epochs, 1, 10000},
       {"qat-epochs", "for what trains on (mnist 5, letters 20)", BENCH_WHOLE, &t.options.qat_epochs, 1, 10000},
       {"threads", "0: one a processor (1)", BENCH_WHOLE, &t.options.threads, 0, 256},
       {"folder", "for the trained networks and the results (build/techniques)", BENCH_TEXT, &t.options.folder, 0, 0},

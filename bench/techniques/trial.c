@@ -16,7 +16,7 @@ static const struct recipe {
   const char *network;
   int epochs, qat_epochs;
   float rate, qat_rate;
-} recipes[] = {{"letters", "linear 128, relu, linear 64, relu, linear 26", 40, 20, 3e-3f, 1e-3f},
+} recipes[] = {{"letters", "linear 256, relu, linear 128, relu, linear 26", 60, 20, 1e-2f, 2e-3f},
                {NULL, "linear 256, relu, linear 128, relu, linear 10", 10, 5, 1e-3f, 1e-3f}};
 
 static const struct recipe *recipe_of(const char *data) {
