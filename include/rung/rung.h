@@ -8,6 +8,8 @@
 #include <rung/io.h>
 #include <rung/kernels.h>
 #include <rung/nn.h>
+#include <rung/nn/analysis.h>
 #include <rung/quant.h>
+#include <rung/quant/ptq.h>
 
 #endif

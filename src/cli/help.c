@@ -73,7 +73,7 @@ void help_usage(const command *of, char *line, size_t size) {
     append(line, size, of->positionals[i].optional ? "]" : "");
   }
   for (int i = 0; i < OPTION_COUNT; i++) {
-    if (!(of->required >> i & 1)) continue;
+    if (!of->required[i]) continue;
     char words[64];
     if (options[i].letter)
       snprintf(words, sizeof words, " -%c %s", options[i].letter, options[i].argument);

@@ -144,7 +144,7 @@ static rung_status check_required(const session *read) {
       return rung_fail(RUNG_ERROR_ARGUMENT, "%s is missing: %s (rung %s --help shows how)", of->positionals[i].name,
                        of->positionals[i].help, of->name);
   for (int i = 0; i < OPTION_COUNT; i++)
-    if ((of->required >> i & 1) && !read->option[i].given)
+    if (of->required[i] && !read->option[i].given)
       return rung_fail(RUNG_ERROR_ARGUMENT, "--%s %s is missing: %s", options[i].name, options[i].argument,
                        options[i].help);
   return RUNG_OK;

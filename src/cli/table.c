@@ -91,5 +91,5 @@ const command *command_find(const char *name) {
 }
 
 bool command_takes(const command *it, int id) {
-  return ((it->required | it->taken | HAS(HELP)) >> id & 1) != 0;
+  return it->required[id] || it->taken[id] || id == OPTION_HELP;
 }

@@ -56,15 +56,15 @@ typedef enum option_id {
 
 extern const option options[OPTION_COUNT];
 
-/* Sets of options: HAS(DATA) | HAS(OUT). */
-#define HAS(id) (UINT64_C(1) << OPTION_##id)
-_Static_assert(OPTION_COUNT <= 64, "a set of options is 64 bits");
+/* Sets of options: {HAS(DATA), HAS(OUT)}. */
+#define HAS(id) [OPTION_##id] = true
+typedef bool option_set[OPTION_COUNT];
 
 /* Those that several commands take. */
-#define DATA_OPTIONS  (HAS(DATA) | HAS(TARGETS) | HAS(LABEL) | HAS(TASK) | HAS(PIXELS))
-#define TEST_OPTIONS  (DATA_OPTIONS | HAS(TEST) | HAS(TEST_TARGETS))
-#define MODEL_OPTIONS (HAS(MODEL) | HAS(LOSS) | HAS(WEIGHTS))
-#define WORK_OPTIONS  (HAS(THREADS) | HAS(QUIET) | HAS(JSON))
+#define DATA_OPTIONS  HAS(DATA), HAS(TARGETS), HAS(LABEL), HAS(TASK), HAS(PIXELS)
+#define TEST_OPTIONS  DATA_OPTIONS, HAS(TEST), HAS(TEST_TARGETS)
+#define MODEL_OPTIONS HAS(MODEL), HAS(LOSS), HAS(WEIGHTS)
+#define WORK_OPTIONS  HAS(THREADS), HAS(QUIET), HAS(JSON)
 
 /* ---- Commands --------------------------------------------------------------------------------------------------- */
 
@@ -97,8 +97,8 @@ typedef struct command {
   const char *summary; /* one line, a verb first */
   const char *about;   /* paragraphs, an empty line between two */
   positional positionals[POSITIONALS];
-  bool rewrites;            /* writes what it reads: its output may take the place of its first positional */
-  uint64_t required, taken; /* options; --help is taken by all, and need not be among them */
+  bool rewrites;              /* writes what it reads: its output may take the place of its first positional */
+  option_set required, taken; /* --help is taken by all, and need not be among them */
   example examples[EXAMPLES];
   ending (*run)(struct session *session);
 } command;

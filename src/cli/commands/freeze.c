@@ -36,7 +36,7 @@ const command freeze_command = {
     .positionals = {{.name = "MODEL",
                      .kind = KIND_INPUT,
                      .help = "a model that rung quantize wrote, trained on or not"}},
-    .required = HAS(OUT),
-    .taken = WORK_OPTIONS,
+    .required = {HAS(OUT)},
+    .taken = {WORK_OPTIONS},
     .examples = {{"freeze digits-qat.safetensors -o digits.program.safetensors", NULL}},
     .run = run};

@@ -70,8 +70,8 @@ const command import_command = {
     .about = "ONNX brings its layers with it, float or quantized (QDQ). A plain safetensors file has weights only, so "
              "--model and --input say what they belong to.",
     .positionals = {{.name = "FILE", .kind = KIND_INPUT, .help = "FILE.onnx, or FILE.safetensors"}},
-    .required = HAS(OUT),
-    .taken = HAS(MODEL) | HAS(INPUT) | HAS(LOSS) | WORK_OPTIONS,
+    .required = {HAS(OUT)},
+    .taken = {HAS(MODEL), HAS(INPUT), HAS(LOSS), WORK_OPTIONS},
     .examples = {{"import model.onnx -o model.safetensors", NULL},
                  {"import weights.safetensors --model \"linear 256, relu, linear 128, relu, linear 10\" "
                   "--input 28x28 -o digits.safetensors",

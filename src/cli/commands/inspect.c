@@ -182,6 +182,6 @@ const command inspect_command = {
         "Of a quantized model and of a program: each layer's scales, the range of its output, the largest magnitude "
         "that its accumulator can reach on any input, and the bits that takes.",
     .positionals = {{.name = "FILE", .kind = KIND_INPUT, .help = "a model or a program of rung, safetensors, or ONNX"}},
-    .taken = WORK_OPTIONS,
+    .taken = {WORK_OPTIONS},
     .examples = {{"inspect digits-qat.safetensors", NULL}, {"inspect --json digits.program.safetensors", NULL}},
     .run = run};

@@ -197,6 +197,6 @@ const command man_command = {
                      .choice = command_name,
                      .optional = true,
                      .help = "the command whose page is printed; without one that of rung"}},
-    .taken = HAS(FOLDER),
+    .taken = {HAS(FOLDER)},
     .examples = {{"man train | man -l -", "read the page of train"}, {"man -o ~/.local/share/man/man1", NULL}},
     .run = run};

@@ -57,10 +57,10 @@ const command quantize_command = {
              "have cost. A model that is quantized already is quantized anew.",
     .positionals = {{.name = "MODEL", .kind = KIND_INPUT, .help = "a model that rung train or rung import wrote"}},
     .rewrites = true,
-    .required = HAS(DATA) | HAS(OUT),
-    .taken = TEST_OPTIONS | HAS(VALIDATION) | HAS(CALIBRATE) | HAS(BITS) | HAS(GRANULARITY) | HAS(GROUP) |
-             HAS(OBSERVER) | HAS(PERCENTILE) | HAS(RANGES) | HAS(SIGNED) | HAS(SYMMETRIC) | HAS(BACKWARD) |
-             HAS(REQUIRE_ACCURACY) | WORK_OPTIONS,
+    .required = {HAS(DATA), HAS(OUT)},
+    .taken = {TEST_OPTIONS, HAS(VALIDATION), HAS(CALIBRATE), HAS(BITS), HAS(GRANULARITY), HAS(GROUP), HAS(OBSERVER),
+              HAS(PERCENTILE), HAS(RANGES), HAS(SIGNED), HAS(SYMMETRIC), HAS(BACKWARD), HAS(REQUIRE_ACCURACY),
+              WORK_OPTIONS},
     .examples = {{"quantize digits.safetensors --data mnist --bits w8a8 -o digits-w8a8.safetensors", NULL},
                  {"quantize digits.safetensors --data mnist --bits w4a4 -o digits-w4a4.safetensors",
                   "half the size; to be trained on"},

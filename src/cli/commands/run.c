@@ -195,8 +195,8 @@ const command run_command = {
     .about = "On one thread, as a device would. Of mnist, fashion-mnist, letters and IDX folders the test part is run, of other "
              "data all of it. Inputs that are not 8-bit integers are quantized first.",
     .positionals = {{.name = "PROGRAM", .kind = KIND_INPUT, .help = "what rung freeze wrote, or a quantized model"}},
-    .required = HAS(DATA),
-    .taken = DATA_OPTIONS | HAS(EXAMPLES) | HAS(LOGITS) | HAS(REAL) | HAS(REQUIRE_ACCURACY) | WORK_OPTIONS,
+    .required = {HAS(DATA)},
+    .taken = {DATA_OPTIONS, HAS(EXAMPLES), HAS(LOGITS), HAS(REAL), HAS(REQUIRE_ACCURACY), WORK_OPTIONS},
     .examples = {{"run digits.program.safetensors --data mnist", NULL},
                  {"run digits-qat.safetensors --data mnist --out logits.npy", "int32 [10000, 10]"},
                  {"run curve.safetensors --data x.npy --targets y.npy --out curve.csv --real", NULL}},

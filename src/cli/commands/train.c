@@ -204,11 +204,19 @@ const command train_command = {
         "\n"
         "Ctrl-C finishes the step, writes the checkpoint and says how to go on; a second one ends at once. A training "
         "that was killed goes on from its last checkpoint, and the weights are those of an unbroken one.",
-    .required = HAS(DATA) | HAS(OUT),
-    .taken = TEST_OPTIONS | MODEL_OPTIONS | HAS(VALIDATION) | HAS(FROM) | HAS(EPOCHS) | HAS(BATCH) | HAS(RATE) |
-             HAS(SCHEDULE) | HAS(WARM_UP) | HAS(PERIOD) | HAS(FACTOR) | HAS(OPTIMIZER) | HAS(MOMENTUM) | HAS(NESTEROV) |
-             HAS(WEIGHT_DECAY) | HAS(CLIP_NORM) | HAS(NO_SHUFFLE) | HAS(SEED) | HAS(CHECKPOINT) |
-             HAS(CHECKPOINT_STEPS) | HAS(RESUME) | HAS(REQUIRE_ACCURACY) | WORK_OPTIONS,
+    .required = {HAS(DATA), HAS(OUT)},
+    .taken = {TEST_OPTIONS,      MODEL_OPTIONS,
+              HAS(VALIDATION),   HAS(FROM),
+              HAS(EPOCHS),       HAS(BATCH),
+              HAS(RATE),         HAS(SCHEDULE),
+              HAS(WARM_UP),      HAS(PERIOD),
+              HAS(FACTOR),       HAS(OPTIMIZER),
+              HAS(MOMENTUM),     HAS(NESTEROV),
+              HAS(WEIGHT_DECAY), HAS(CLIP_NORM),
+              HAS(NO_SHUFFLE),   HAS(SEED),
+              HAS(CHECKPOINT),   HAS(CHECKPOINT_STEPS),
+              HAS(RESUME),       HAS(REQUIRE_ACCURACY),
+              WORK_OPTIONS},
     .examples = {{"train --data mnist --model \"linear 256, relu, linear 128, relu, linear 10\" -o digits.safetensors",
                   "a classifier of digits, 10 epochs"},
                  {"train --from digits-w8a8.safetensors --data mnist --epochs 5 -o digits-qat.safetensors",

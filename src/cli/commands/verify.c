@@ -77,8 +77,8 @@ const command verify_command = {
     .positionals = {{.name = "MODEL",
                      .kind = KIND_INPUT,
                      .help = "a model that rung quantize wrote, trained on or not"}},
-    .required = HAS(DATA),
-    .taken = DATA_OPTIONS | HAS(EXAMPLES) | HAS(WITHOUT) | HAS(COMPILER) | HAS(RUNNER) | HAS(PYTHON) | WORK_OPTIONS,
+    .required = {HAS(DATA)},
+    .taken = {DATA_OPTIONS, HAS(EXAMPLES), HAS(WITHOUT), HAS(COMPILER), HAS(RUNNER), HAS(PYTHON), WORK_OPTIONS},
     .examples = {{"verify digits-qat.safetensors --data mnist", NULL},
                  {"verify digits-qat.safetensors --data mnist --examples 100 --without onnx", NULL},
                  {"verify digits-qat.safetensors --data mnist --compiler \"aarch64-linux-gnu-gcc -static\" --runner "

@@ -18,6 +18,6 @@ static ending run(session *asked) {
 
 const command version_command = {.name = "version",
                                  .summary = "shows the version, the kernels in use, and what this build has",
-                                 .taken = HAS(JSON),
+                                 .taken = {HAS(JSON)},
                                  .examples = {{"version", NULL}},
                                  .run = run};
