@@ -6,7 +6,7 @@
  * round-to-nearest at the same setting beside it. What was measured is written down as it comes, so that a run that was
  * stopped goes on where it was. */
 #include "../options.h"
-#include "harness.h"
+#include "table.h"
 
 #include <math.h>
 #include <string.h>
@@ -133,6 +133,7 @@ int main(int argc, char **argv) {
       {"folder", "for the trained networks and the results (build/techniques)", BENCH_TEXT, &t.options.folder, 0, 0},
       {"results", "FILE of JSON lines, read and added to (FOLDER/results.jsonl)", BENCH_TEXT, &t.results_path, 0, 0},
       {"fresh", "measure again what is in the results", BENCH_FLAG, &t.fresh, 0, 0},
+      {"quick", "the first setting of each, in few steps: to see that it works", BENCH_FLAG, &t.options.quick, 0, 0},
       {"list", "the techniques", BENCH_FLAG, &only_list, 0, 0}};
   enum { COUNT = sizeof options / sizeof options[0] };
   const bench_option *all[COUNT + 1] = {NULL};
@@ -155,7 +156,7 @@ int main(int argc, char **argv) {
     setting settings[SETTINGS_MOST];
     if (t.technique && strcmp(t.technique, techniques[i]->name) != 0) continue;
     const int count = setting_read_all(techniques[i], settings);
-    for (int s = 0; s < count; s++)
+    for (int s = 0; s < (t.options.quick ? 1 : count); s++)
       if (!t.setting || !strcmp(t.setting, settings[s].text)) make_row(&t, techniques[i], &settings[s]);
   }
   results_free(t.results);

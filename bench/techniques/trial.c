@@ -1,4 +1,4 @@
-#include "harness.h"
+#include "table.h"
 
 #include <errno.h>
 #include <math.h>
@@ -47,7 +47,8 @@ trial trial_begin(const trial_options *options) {
              .qat_epochs = options->qat_epochs ? options->qat_epochs : recipe->qat_epochs,
              .rate = recipe->rate,
              .qat_rate = recipe->qat_rate,
-             .examples = CALIBRATION};
+             .examples = options->quick ? 100 : CALIBRATION,
+             .quick = options->quick};
   bench_check(t.train != NULL);
   t.test = rung_dataset_load(options->data, RUNG_TEST);
   bench_check(t.test != NULL);
