@@ -67,24 +67,34 @@ static technique_result run(table *t, const technique *method, const setting *at
   return result;
 }
 
-static void print_error(double error, double rtn) {
-  if (error > 0)
-    printf(" %9.2e (%.2e)", error, rtn);
-  else
-    printf(" %9s %10s", "-", "");
+/* The technique's, and round-to-nearest's behind it. */
+static void print_error(const column *error, const column *rtn) {
+  char text[32] = "-";
+  if (mean(error) > 0) snprintf(text, sizeof text, "%.2e (%.2e)", mean(error), mean(rtn));
+  printf(" %19s |", text);
 }
 
-static void print_row(const technique *method, const setting *at, const column c[4], const technique_result *last,
-                      const column errors[4]) {
-  printf("%-16s %-22s %6.2f ± %.2f %6.2f ± %.2f %6.2f ± %.2f %+6.2f ± %.2f", method->name, at->text, mean(&c[0]),
-         deviation(&c[0]), mean(&c[1]), deviation(&c[1]), mean(&c[2]), deviation(&c[2]), mean(&c[3]), deviation(&c[3]));
-  print_error(mean(&errors[0]), mean(&errors[1]));
-  print_error(mean(&errors[2]), mean(&errors[3]));
-  if (last->bytes > 0)
-    printf(" %8lld\n", (long long)last->bytes);
+/* A row of Markdown: docs/techniques.md takes it as it is. `c` and `errors` as in make_row. */
+static void print_row(const technique *method, const setting *at, const column c[4], const column errors[4],
+                      int64_t bytes) {
+  printf("| %-16s | %-22s |", method->name, at->text);
+  for (int i = 0; i < 3; i++) printf(" %5.2f ± %.2f |", mean(&c[i]), deviation(&c[i]));
+  printf(" %+6.2f ± %.2f |", mean(&c[3]), deviation(&c[3]));
+  print_error(&errors[0], &errors[1]);
+  print_error(&errors[2], &errors[3]);
+  if (bytes > 0)
+    printf(" %7lld |\n", (long long)bytes);
   else
-    printf(" %8s\n", "-");
+    printf(" %7s |\n", "-");
   fflush(stdout);
+}
+
+static void print_head(const table *t) {
+  printf("%s, %s; FP32 %d epochs, then %d where a technique trains; %d seed%s\n\n", t->options.data, t->trial.network,
+         t->trial.epochs, t->trial.qat_epochs, t->seeds, t->seeds == 1 ? "" : "s");
+  printf("| %-16s | %-22s | %-12s | %-12s | %-12s | %-13s | %-19s | %-19s | %-7s |\n", "technique", "setting", "FP32 %",
+         "RTN %", "technique %", "over RTN", "layer error (RTN)", "output error (RTN)", "bytes");
+  puts("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
 }
 
 static void make_row(table *t, const technique *method, const setting *at) {
@@ -101,7 +111,7 @@ static void make_row(table *t, const technique *method, const setting *at) {
       errors[i].values[errors[i].count++] = wrong[i];
     }
   }
-  print_row(method, at, c, &result, errors);
+  print_row(method, at, c, errors, result.bytes);
 }
 
 /* ---- The command ------------------------------------------------------------------------------------------------ */
@@ -148,10 +158,7 @@ int main(int argc, char **argv) {
   char path[4096];
   snprintf(path, sizeof path, "%s/results.jsonl", t.options.folder);
   t.results = results_open(t.results_path ? t.results_path : path);
-  printf("%s, %s: %d epochs; %d seed%s\n", t.options.data, t.trial.network, t.trial.epochs, t.seeds,
-         t.seeds == 1 ? "" : "s");
-  printf("%-16s %-22s %13s %13s %13s %13s %20s %20s %8s\n", "technique", "setting", "FP32 %", "RTN %", "technique %",
-         "gain", "layer error (RTN)", "output error (RTN)", "bytes");
+  print_head(&t);
   for (int i = 0; i < technique_count; i++) {
     setting settings[SETTINGS_MOST];
     if (t.technique && strcmp(t.technique, techniques[i]->name) != 0) continue;
