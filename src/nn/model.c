@@ -30,6 +30,7 @@ void rung_model_free(rung_model *model) {
   rung_quantization_free(model->quantization);
   rung_graph_free(model->graph);
   rung_team_free(model->team);
+  rung_release(model->layers);
   free(model);
 }
 

@@ -101,9 +101,13 @@ static rung_status parse_one(const char *name, int length, uint32_t *set) {
   return rung_fail(RUNG_ERROR_ARGUMENT, "method '%.*s': expected one of %s", length, name, names);
 }
 
+static bool chosen(uint32_t set, int method) {
+  return set >> method & 1;
+}
+
 /* The first rounding method of the set at `from` or behind; RUNG_PTQ_METHOD_COUNT where there is none. */
 static int rounding_method(uint32_t set, int from) {
-  while (from < RUNG_PTQ_METHOD_COUNT && !(set >> from & 1 && methods[from]->phase == RUNG_PTQ_ROUNDING)) from++;
+  while (from < RUNG_PTQ_METHOD_COUNT && !(chosen(set, from) && methods[from]->phase == RUNG_PTQ_ROUNDING)) from++;
   return from;
 }
 
@@ -135,11 +139,49 @@ rung_status rung_ptq_parse(const char *text, uint32_t *set) {
 rung_status rung_ptq_check_options(const rung_ptq_options *options) {
   rung_status status = check_set(options->methods);
   for (int i = 0; i < RUNG_PTQ_METHOD_COUNT && status == RUNG_OK; i++)
-    if (options->methods >> i & 1 && methods[i]->check) status = methods[i]->check(options);
+    if (chosen(options->methods, i) && methods[i]->check) status = methods[i]->check(options);
   return status;
 }
 
+/* ---- The phases ------------------------------------------------------------------------------------------------- */
+
+/* What cannot be done to a layer is told and left. */
+static rung_status noted(rung_status status, const rung_ptq_layer *layer, const rung_ptq_options *options) {
+  if (status != RUNG_ERROR_UNSUPPORTED) return status;
+  if (options->note) options->note(options->context, layer->name, rung_error());
+  return RUNG_OK;
+}
+
+rung_status rung_ptq_transform_network(rung_ptq_layer *layers, int count, const rung_ptq_options *options) {
+  for (int i = 0; i < RUNG_PTQ_METHOD_COUNT; i++) {
+    if (!chosen(options->methods, i) || !methods[i]->transform_network) continue;
+    rung_status status = methods[i]->transform_network(layers, count, options);
+    if (status != RUNG_OK) return status;
+  }
+  return RUNG_OK;
+}
+
+bool rung_ptq_transforms_layers(const rung_ptq_options *options, rung_ptq_method method) {
+  return exists(method) && chosen(options->methods, (int)method) && methods[method]->transform_layer;
+}
+
+rung_status rung_ptq_transform_layer(rung_ptq_layer *layer, rung_ptq_method method, const rung_ptq_options *options) {
+  if (!rung_ptq_transforms_layers(options, method)) return RUNG_OK;
+  return noted(methods[method]->transform_layer(layer, options), layer, options);
+}
+
+static rung_status round_by_method(rung_ptq_layer *layer, const rung_ptq_options *options) {
+  int method = rounding_method(options->methods, 0);
+  if (method < RUNG_PTQ_METHOD_COUNT) return methods[method]->round(layer, options);
+  for (method = 0; method < RUNG_PTQ_METHOD_COUNT; method++)
+    if (chosen(options->methods, method) && methods[method]->round) return methods[method]->round(layer, options);
+  return rung_ptq_nearest(layer);
+}
+
 rung_status rung_ptq_round_layer(rung_ptq_layer *layer, const rung_ptq_options *options) {
-  const int method = rounding_method(options->methods, 0);
-  return method < RUNG_PTQ_METHOD_COUNT ? methods[method]->round(layer, options) : rung_ptq_nearest(layer);
+  rung_status status = round_by_method(layer, options);
+  for (int i = 0; i < RUNG_PTQ_METHOD_COUNT && status == RUNG_OK; i++)
+    if (chosen(options->methods, i) && methods[i]->correct)
+      status = noted(methods[i]->correct(layer, options), layer, options);
+  return status;
 }
