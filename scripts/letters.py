@@ -91,8 +91,13 @@ def write_idx(path, extents, values):
 
 
 def main():
+    if len(sys.argv) != 3:
+        sys.exit("usage: scripts/letters.py LetterRecognition.rda FOLDER")
     source, folder = sys.argv[1:]
-    letters, measures = read(source)
+    try:
+        letters, measures = read(source)
+    except (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, lzma.LZMAError, struct.error) as error:
+        sys.exit(f"letters.py: {source}: {error}")
     for prefix, rows in ("train", slice(0, TRAIN)), ("t10k", slice(TRAIN, EXAMPLES)):
         count = len(letters[rows])
         flat = [value for row in measures[rows] for value in row]

@@ -24,7 +24,7 @@ const recipe recipes[RECIPES] = {
      .cross_entropy = true,
      .rate = 5e-3f,
      .schedule = {.kind = RUNG_SCHEDULE_COSINE},
-     .teacher_epochs = 20,
+     .teacher = true,
      .temperature = 4,
      .alpha = 0.9f,
      .epochs = 200},
@@ -164,7 +164,7 @@ static rung_model *train_teacher(const settings *options, const rung_dataset *da
                                            "dropout 0.2, linear 1024, relu, dropout 0.5, linear 1024, relu, dropout "
                                            "0.5, linear 10"));
   check(teacher && rung_model_status(teacher) == RUNG_OK);
-  const rung_fit_options fit = {.epochs = options->recipe->teacher_epochs, .rate = 1e-3f};
+  const rung_fit_options fit = {.epochs = options->teacher_epochs, .rate = 1e-3f};
   check(rung_fit(teacher, data, &fit) == RUNG_OK);
   return teacher;
 }
@@ -179,7 +179,7 @@ static void train(training *t) {
                           .progress = after_step,
                           .context = t};
   fit.schedule.period *= (t->data->count + BATCH - 1) / BATCH;
-  rung_model *teacher = recipe->teacher_epochs ? train_teacher(options, t->data) : NULL;
+  rung_model *teacher = recipe->teacher && options->teacher_epochs ? train_teacher(options, t->data) : NULL;
   fit.teacher = teacher;
   fit.temperature = recipe->temperature;
   fit.alpha = recipe->alpha;

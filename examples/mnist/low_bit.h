@@ -25,7 +25,7 @@ typedef struct settings {
   const bits *bits;
   const recipe *recipe;
   const char *data, *save;
-  int epochs, threads;
+  int epochs, teacher_epochs, threads;
   int64_t validation; /* training pictures held out; 0: none, and no accuracy is selected by them */
   uint64_t seed;
 } settings;
@@ -37,9 +37,9 @@ struct recipe {
   float dropout;
   float rate;
   rung_schedule schedule; /* its period in epochs */
-  bool unit_weights;  /* weights start uniform in -1 .. 1, have scale 1 / qmax, and are clamped to -1 .. 1 after each
-                         step; else LSQ's steps, learned */
-  int teacher_epochs; /* of an FP32 teacher; 0: none */
+  bool unit_weights; /* weights start uniform in -1 .. 1, have scale 1 / qmax, and are clamped to -1 .. 1 after each
+                        step; else LSQ's steps, learned */
+  bool teacher;      /* it learns from an FP32 network too */
   float temperature, alpha;
   int epochs; /* 0: Brevitas' for these bits */
 };
