@@ -213,6 +213,20 @@ typedef struct rung_fit_options {
 RUNG_API rung_status rung_fit(rung_model *model, const rung_dataset *dataset, const rung_fit_options *options);
 RUNG_API rung_status rung_evaluate(rung_model *model, const rung_dataset *dataset, rung_metrics *metrics);
 
+/* ---- History ---------------------------------------------------------------------------------------------------- */
+
+/* What an epoch of training came to; NAN where there is no such number. */
+typedef struct rung_epoch {
+  int weight_bits, activation_bits; /* of its scheme; 0 where the model was in f32 */
+  float rate;                       /* at its last step */
+  float loss, accuracy;             /* over its examples, while it trained */
+  float validation_loss, validation_accuracy;
+} rung_epoch;
+
+/* The epochs of all fits that the model went through, the oldest first; its file keeps them. */
+RUNG_API int rung_model_epoch_count(const rung_model *model);
+RUNG_API rung_epoch rung_model_epoch(const rung_model *model, int index);
+
 /* ---- Quantizing ------------------------------------------------------------------------------------------------- */
 
 /* What the model's forward pass computes with. One set of parameters stands behind all three. */

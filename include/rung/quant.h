@@ -8,6 +8,7 @@
 #include <rung/autograd.h>
 #include <rung/core.h>
 #include <rung/kernels.h>
+#include <rung/quant/formats.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -135,12 +136,6 @@ RUNG_API rung_status rung_quantizer_restore(rung_quantizer *quantizer, rung_quan
                                             int32_t zero_point, uint64_t observed);
 
 /* ---- Schemes ---------------------------------------------------------------------------------------------------- */
-
-typedef enum rung_granularity {
-  RUNG_PER_CHANNEL = 0, /* one scale an output channel (a row of the weight) */
-  RUNG_PER_TENSOR,
-  RUNG_PER_GROUP /* one scale a channel and group of `weight_group` inputs */
-} rung_granularity;
 
 typedef enum rung_ranges {
   RUNG_RANGES_DELAYED = 0, /* a step quantizes with the range held before it, and observes as it goes: one pass */

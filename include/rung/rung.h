@@ -11,6 +11,7 @@
 #include <rung/nn/analysis.h>
 #include <rung/nn/ptq.h>
 #include <rung/quant.h>
+#include <rung/quant/formats.h>
 #include <rung/quant/ptq.h>
 
 #endif

@@ -87,6 +87,29 @@ ROW(SYMMETRIC, QUANTIZING, "symmetric", 0, FLAG,
 ROW(BACKWARD, QUANTIZING, "backward", 0, CHOICE("TYPE", "f32", backward_name),
     "what gradients are computed in when this model is trained on")
 
+ROW(PARAMS, MEMORY, "params", 'p', TEXT("N", NULL),
+    "so many parameters: 7B, 6.7B, 350M")
+ROW(DTYPE, MEMORY, "dtype", 0, TEXT("TYPE,...", "fp32,fp16,int8,nf4"),
+    "number formats: fp32, fp16, bf16, fp8, int8 .. int1, nf4 (4.127 bits); with -gN, as in int4-g128 and nf4-g64, an FP32 scale for every N weights")
+ROW(TRAIN, MEMORY, "train", 0, CHOICE("OPTIMIZER", NULL, training_name),
+    "count what training takes too")
+ROW(NO_MASTER, MEMORY, "no-master", 0, FLAG,
+    "--train: 16-bit weights are moved themselves, without an FP32 copy")
+ROW(LAYERS, MEMORY, "layers", 'l', WHOLE("L", NULL, 1, 1000000),
+    "KV cache: layers of attention")
+ROW(HIDDEN, MEMORY, "hidden", 0, WHOLE("H", NULL, 1, 1000000000),
+    "KV cache: numbers a token has, where all heads have keys of their own")
+ROW(KV_HEADS, MEMORY, "kv-heads", 0, WHOLE("K", NULL, 1, 1000000),
+    "KV cache: heads of keys and values, in place of --hidden, with --head-dim")
+ROW(HEAD_DIM, MEMORY, "head-dim", 0, WHOLE("D", NULL, 1, 1000000),
+    "KV cache: numbers in a head")
+ROW(CONTEXT, MEMORY, "context", 0, WHOLE("T", NULL, 1, INT64_MAX),
+    "KV cache: tokens that are kept")
+ROW(SEQUENCES, MEMORY, "batch", 'b', WHOLE("B", "1", 1, INT64_MAX),
+    "KV cache: sequences at a time")
+ROW(CARD, MEMORY, "card", 0, TEXT("SIZE", "16GB"),
+    "what has to hold it: 24GB (10^9 bytes), 24GiB (2^30)")
+
 ROW(OUT, RESULTS, "out", 'o', OUTPUT("FILE", NULL),
     "the file to be written")
 ROW(PATH, RESULTS, "out", 'o', TEXT("PATH", NULL),

@@ -1,5 +1,6 @@
 /* Fit: epochs of shuffled steps. A step is one replay, forward, backward and update in one run of the team. */
 #include "checkpoint/checkpoint.h"
+#include "history.h"
 
 #include <math.h>
 #include <string.h>
@@ -139,6 +140,7 @@ static rung_status train_epoch(fitting *fit, bool *stop) {
     if (status == RUNG_OK && progress->step == 1) fit->model->epochs++;
     if (status == RUNG_OK && progress->step == progress->steps) status = validate(fit);
     if (status != RUNG_OK) return status;
+    if (progress->step == progress->steps) history_add(fit->model, progress);
     progress->seconds = seconds;
     *stop = fit->options->progress && fit->options->progress(fit->options->context, progress);
     status = checkpoint(fit, *stop);
@@ -172,7 +174,9 @@ static rung_status prepare(fitting *fit, const rung_fit_options *given) {
   fit->progress.steps = (fit->dataset->count + batch - 1) / batch;
   fit->optimizer = optimizer_new(fit->graph, given);
   fit->order = rung_allocate((size_t)fit->dataset->count * sizeof *fit->order);
-  return fit->optimizer && fit->order ? rung_graph_plan(fit->graph) : rung_error_status();
+  if (!fit->optimizer || !fit->order) return rung_error_status();
+  status = history_reserve(fit->model, fit->progress.epochs);
+  return status == RUNG_OK ? rung_graph_plan(fit->graph) : status;
 }
 
 /* Brings the model and the fit to where the file was written. What the file is not of is found before anything changes.

@@ -31,6 +31,7 @@ void rung_model_free(rung_model *model) {
   rung_graph_free(model->graph);
   rung_team_free(model->team);
   rung_release(model->layers);
+  rung_release(model->history);
   free(model);
 }
 

@@ -15,6 +15,8 @@ struct rung_model {
   rung_quantization *quantization; /* NULL until calibrated */
   rung_tensor inputs;              /* what it was calibrated with: type, scale and zero point */
   rung_form form;
+  rung_epoch *history; /* [history_count], room for history_capacity */
+  int history_count, history_capacity;
 };
 
 /* Makes a copy of the scheme the model's. */

@@ -206,6 +206,7 @@ static rung_status set_quantization(const checkpoint_in *in, rung_model *model, 
 
 static rung_status set_model(const checkpoint_in *in, rung_model *model, const file_contents *contents) {
   rung_status status = model_set_scheme(model, &contents->scheme);
+  if (status == RUNG_OK) status = checkpoint_get_history(in, model);
   if (status != RUNG_OK) return status;
   model->has_scheme = contents->model.has_scheme;
   rung_quantization_free(model->quantization);

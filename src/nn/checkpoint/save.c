@@ -161,6 +161,7 @@ rung_status checkpoint_save(const rung_model *model, const fit_state *fit, const
     put_weight_scales(&out, model);
     checkpoint_put_quantizers(&out, model->quantization);
   }
+  if (out.status == RUNG_OK) checkpoint_put_history(&out, model);
   if (fit != NULL) checkpoint_put_fit(&out, fit);
   if (out.status == RUNG_OK)
     out.status = rung_safetensors_write_with(path, out.tensors, out.tensor_count, out.metadata, out.metadata_count);
