@@ -314,6 +314,10 @@ RUNG_API const rung_node *rung_integer_layer_weight(const rung_node *node);
 /* Whether the node is a linear layer recorded with `accumulators`: a part of the rung_merged_linear behind it. */
 RUNG_API bool rung_node_gives_accumulators(const rung_node *node);
 
+/* Bytes of such a layer's parameters: weights at their own bits; a bias, a multiplier (4 bytes each) and a shift (1
+ * byte) a channel, or group of one. Reads in, out, group, groups and weight_format. */
+RUNG_API int64_t rung_integer_layer_bytes(const rung_integer_layer *layer);
+
 /* Whether the node is a rung_quantize_node. */
 RUNG_API bool rung_node_is_quantize(const rung_node *node);
 /* Whether the node hands its input's integers on, as reshape and dropout outside training do. */
