@@ -1,5 +1,7 @@
 #include "network.h"
 
+#include "pruning.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -129,6 +131,7 @@ void network_tell(session *asked, const rung_model *model) {
   char bits[8];
   uint64_t hash = rung_model_hash(model);
   json *object = asked->report.object;
+  pruning_tell(asked, model);
   report_say(&asked->report, "weights %016" PRIx64 "\n", hash);
   json_text(object, "bits", network_bits(model, bits));
   json_whole(object, "parameters", network_parameters(model));
