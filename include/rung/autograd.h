@@ -54,11 +54,14 @@ RUNG_API rung_node *rung_relu(rung_node *x);
 RUNG_API rung_node *rung_relu6(rung_node *x);
 RUNG_API rung_node *rung_sigmoid(rung_node *x);
 RUNG_API rung_node *rung_tanh(rung_node *x);
-RUNG_API rung_node *rung_gelu(rung_node *x);                      /* the exact form, with erf */
+RUNG_API rung_node *rung_gelu(rung_node *x); /* the exact form, with erf */
+/* scale x + offset: pixels 0 .. 1 to -1 .. 1 by (x, 2, -1). */
+RUNG_API rung_node *rung_rescale(rung_node *x, float scale, float offset);
 RUNG_API rung_node *rung_reshape(rung_node *x, rung_shape shape); /* of an example: [n, ...] -> [n, shape...] */
 RUNG_API rung_node *rung_dropout(rung_node *x,
                                  float probability); /* of dropping, 0 <= p < 1; scaled by 1/(1-p); training only */
-/* x [n,d], scale and shift [d], running mean and variance [d] (parameters that no gradient reaches). Normalizes by the
+/* x [n,d], scale and shift [d], running mean and variance [d] (parameters that no gradient reaches); or these [1], one
+ * number each for the whole tensor, whose n d elements then are what a column's n are below. Normalizes by the
  * batch's mean and (biased) variance in training and by the running ones otherwise; running = (1 - momentum) running +
  * momentum batch, the variance unbiased (n / (n - 1)) as in PyTorch. Frozen (neither scale nor shift trainable) or only
  * adding its shift (see rung_batch_norm_is_shift), it stays with the running ones. Ioffe and Szegedy, 2015. */
@@ -100,6 +103,8 @@ RUNG_API const rung_tensor *rung_graph_bound(const rung_node *leaf);
 /* Takes elements begin .. end-1 of a parameter's gradient, final, from the member that computed them. */
 typedef void rung_gradient_take(void *context, const rung_node *parameter, const float *gradient, int64_t begin,
                                 int64_t end);
+/* Whether it wants this one so. */
+typedef bool rung_gradient_takes(const void *context, const rung_node *parameter);
 
 typedef struct rung_replay_options {
   int64_t count;         /* examples, 1 .. batch */
@@ -111,10 +116,12 @@ typedef struct rung_replay_options {
   const rung_node *last; /* stop after this node (no backward); NULL: the whole graph */
   /* The optimizer. `update` is called on every member of the team after the backward pass, within the same run of
    * the team. With `take`, the gradients of the parameters for which rung_node_is_taken are given to that, piece by
-   * piece, as they come, when nothing reads the parameter any more; they are not stored. */
+   * piece, as they come, when nothing reads the parameter any more; they are not stored. With `takes`, of those
+   * parameters only for which it is true; the others' gradients are whole when `update` is called. */
   rung_task *update;
   rung_gradient_take *take;
-  void *context; /* of both */
+  rung_gradient_takes *takes; /* NULL: all */
+  void *context;              /* of all three */
 } rung_replay_options;
 
 RUNG_API rung_status rung_graph_replay(rung_graph *graph, const rung_replay_options *options);
@@ -151,7 +158,8 @@ typedef struct rung_replay {
   rung_team *team;
   void *scratch;            /* this member's, at least the node's scratch_bytes */
   rung_gradient_take *take; /* NULL: gradients are stored */
-  void *context;            /* of take */
+  rung_gradient_takes *takes;
+  void *context; /* of both */
 } rung_replay;
 
 typedef struct rung_op {
@@ -238,8 +246,10 @@ RUNG_API const rung_op *rung_op_at(int index);
  * with.
  */
 RUNG_API extern const rung_op rung_op_linear, rung_op_matmul, rung_op_add, rung_op_multiply, rung_op_relu,
-    rung_op_relu6, rung_op_sigmoid, rung_op_tanh, rung_op_gelu, rung_op_reshape, rung_op_dropout, rung_op_batch_norm,
-    rung_op_sum, rung_op_mean, rung_op_cross_entropy, rung_op_squared_error, rung_op_squared_hinge;
+    rung_op_relu6, rung_op_sigmoid, rung_op_tanh, rung_op_gelu, rung_op_rescale, rung_op_reshape, rung_op_dropout,
+    rung_op_batch_norm, rung_op_sum, rung_op_mean, rung_op_cross_entropy, rung_op_squared_error, rung_op_squared_hinge;
+RUNG_API float rung_rescale_scale(const rung_node *rescale);
+RUNG_API float rung_rescale_offset(const rung_node *rescale);
 RUNG_API float rung_dropout_probability(const rung_node *dropout);
 RUNG_API float rung_batch_norm_epsilon(const rung_node *batch_norm);
 RUNG_API float rung_batch_norm_momentum(const rung_node *batch_norm);

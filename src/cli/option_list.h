@@ -2,7 +2,7 @@
 
 /* clang-format off */
 ROW(DATA, DATA, "data", 'd', TEXT("DATA", NULL),
-    "mnist, fashion-mnist, a folder with the four IDX files, a FILE.csv, or INPUTS.npy with --targets")
+    "mnist, fashion-mnist, letters, a folder with the four IDX files, a FILE.csv, or INPUTS.npy with --targets")
 ROW(TARGETS, DATA, "targets", 0, TEXT("WHERE", NULL),
     "NPY: the file with the labels or targets. CSV with --task regression: the target columns, such as last, \"last 3\", or names with commas between; by default last")
 ROW(LABEL, DATA, "label", 0, TEXT("COLUMN", "last"),
@@ -12,7 +12,7 @@ ROW(TASK, DATA, "task", 0, CHOICE("TASK", "classification", task_name),
 ROW(PIXELS, DATA, "pixels", 0, FLAG,
     "CSV: the inputs are whole numbers 0..255, kept as bytes, each standing for its 255th part")
 ROW(TEST, DATA, "test", 't', TEXT("DATA", NULL),
-    "what to test on; by default the test part of mnist, fashion-mnist or the IDX folder, of others nothing")
+    "what to test on; by default the test part of mnist, fashion-mnist, letters or the IDX folder, of others nothing")
 ROW(TEST_TARGETS, DATA, "test-targets", 0, INPUT("FILE.npy", NULL),
     "the labels or targets of --test, if that is an NPY file")
 ROW(VALIDATION, DATA, "validation", 0, TEXT("N", "0"),
@@ -50,7 +50,7 @@ ROW(FACTOR, TRAINING, "factor", 0, NUMBER("F", "0.1", 1e-9, 1),
 ROW(OPTIMIZER, TRAINING, "optimizer", 0, CHOICE("NAME", "adam", optimizer_name),
     "what moves the weights")
 ROW(MOMENTUM, TRAINING, "momentum", 0, NUMBER("M", NULL, 0, 0.9999),
-    "of sgd, by default 0; of adam and adamw (beta1), by default 0.9")
+    "of sgd, by default 0; of adam, adamw and adam8bit (beta1), by default 0.9")
 ROW(NESTEROV, TRAINING, "nesterov", 0, FLAG,
     "sgd: Nesterov's momentum")
 ROW(WEIGHT_DECAY, TRAINING, "weight-decay", 0, NUMBER("D", "0", 0, 10),
