@@ -22,11 +22,8 @@ static rung_status run_act_order(const trial *t, rung_model *model, const rung_s
 
 #define SETTINGS "w4a8 per-tensor, w3a8 per-tensor, w2a8 per-tensor, w4a8, w3a8, w2a8, w3a8 group 32"
 
-const technique technique_gptq = {.name = "gptq",
-                                  .help = "GPTQ (Frantar et al., 2023)",
-                                  .settings = SETTINGS,
-                                  .rounds = true,
-                                  .run = run};
+const technique technique_gptq = {
+    .name = "gptq", .help = "GPTQ (Frantar et al., 2023)", .settings = SETTINGS, .rounds = true, .run = run};
 
 const technique technique_gptq_act_order = {.name = "gptq-act-order",
                                             .help = "GPTQ, columns by descending diagonal of H",

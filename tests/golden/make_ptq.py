@@ -1,196 +1,102 @@
-"""Makes what tests/quant/test_gptq.c and test_adaround.c compare with.
+"""Makes ptq.h, what tests/quant/test_ptq_methods.c compares with:
 
-    python3 tests/golden/make_ptq.py
+CLE          torch.ao.quantization._equalize.equalize, over three layers whose rows and columns are symmetric about 0, so
+             that its range (largest minus smallest) is twice the largest magnitude;
+AWQ          AutoAWQ 0.2.9 (PyPI, its sdist on PYTHONPATH; what it imports beside torch is left out):
+             AwqQuantizer._compute_best_scale without duo scaling, _compute_best_clip;
+SmoothQuant  the published formula, in torch.
 
-GPTQ after Frantar et al., ICLR 2023, algorithm 1, in float64 and a column at a time, without blocks, on the grid of
-symmetric weights (-qmax .. qmax, scale max|w| / qmax or the clip with the least squared error). Where the package
-gptqmodel can be imported, its own GPTQ, with a quantizer of that grid, must give the same integers for every case.
-AdaRound's loss (Nagel et al., ICML 2020, eq. 21 to 25, the error over the mean square of what it should be) is
-differentiated by PyTorch in float64.
-
-ptq.bin   float32: x [N, IN], behind a ReLU, with dead columns and a mean square of 1/2 over the others (so that H's
-          mean diagonal is 1); weight [OUT, IN]; x_float [N, IN]; bias [OUT]; v [OUT, IN]; for each row of ADAROUND the
-          gradient to v [OUT, IN]. Then int8: for each row of GPTQ the integers [OUT, IN].
-ptq.h     those rows, and for each of GPTQ how near a decision came to a tie: that many steps, at least, separate a
-          weight from where it would have been rounded to its other neighbour.
-"""
+All data are cut from quant_values.bin: v[4096] float32. second [64, 32] = v[0:2048]; x [64, 32] = relu(v[2048:4096]) times
+2^(j % 8 - 3) in column j, column 5 all 0 but for AWQ."""
 import pathlib
+import sys
+import types
+from unittest import mock
 
+import numpy
 import torch
 
 HERE = pathlib.Path(__file__).parent
-N, IN, OUT = 64, 80, 10
-DEAD = [3, 17, 64]
-# bits, group (0: per channel, -1: per tensor), act_order, static_groups, mse, damping
-GPTQ = [
-    (4, 0, False, False, False, 0.01),
-    (3, -1, False, False, False, 0.01),
-    (3, 0, True, False, False, 0.01),
-    (4, 16, False, False, False, 0.01),
-    (4, 24, False, True, False, 0.01),
-    (4, 16, True, True, False, 0.01),
-    (2, 0, False, False, True, 0.1),
-    (3, -1, True, False, True, 0.05),
-    (8, 0, False, False, False, 0.001),
-    (5, 20, False, False, True, 0.01),
-]
-# bits, group, clamp (0: none, 1: relu), beta (0: without the regularizer), mse
-ADAROUND = [(4, 0, 0, 0.0, False), (3, -1, 1, 20.0, False), (4, 16, 1, 2.0, True), (2, 0, 1, 7.5, True)]
+OUT, IN, N, GROUP = 64, 32, 64, 16
+ALPHAS = [0.5, 0.25, 0.8]
+BITS = [4, 3, 2]
 
 
-def make_data():
-    torch.manual_seed(35)
-    x = (torch.randn(N, 12) @ torch.randn(12, IN) * 0.3 + 0.5 * torch.randn(N, IN)).relu()
-    x[:, DEAD] = 0
-    x *= (0.5 / (x**2).mean(0).sum() * (IN - len(DEAD))).sqrt()
-    weight = torch.randn(OUT, IN)
-    weight[:, DEAD] *= 0.1
-    return x, weight
+def load_awq():
+    for name in ["transformers", "tqdm", "awq.utils.calib_data", "awq.quantize.scale", "awq.utils.utils", "awq.modules.linear",
+                 "awq.utils.module", "awq.models", "awq.models.auto", "awq.models.base"]:
+        sys.modules[name] = mock.MagicMock()
+    for path in sys.path:
+        source = pathlib.Path(path) / "awq/quantize/quantizer.py"
+        if source.exists():
+            module = types.ModuleType("quantizer")
+            exec(compile(source.read_text(), str(source), "exec"), module.__dict__)
+            return module.AwqQuantizer
+    raise SystemExit("AutoAWQ's source is not on PYTHONPATH")
 
 
-def width_of(group):
-    return group if group > 0 else IN
+def awq_like(cls, bits, group):
+    """A quantizer with the fields that its two searches read."""
+    fields = types.SimpleNamespace(w_bit=bits, group_size=group, zero_point=False, duo_scaling=False, max_chunk_memory=1 << 30,
+                                   n_parallel_calib_samples=None)
+    for name in ["pseudo_quantize_tensor", "_compute_best_scale", "_compute_best_clip", "_compute_loss", "_module_forward"]:
+        setattr(fields, name, types.MethodType(getattr(cls, name), fields))
+    return fields
 
 
-def scale_of(weight, bits, mse):
-    """Of rows that have one each: float32, as the format has it."""
-    qmax = 2 ** (bits - 1) - 1
-    largest = (weight.abs().amax(1) / qmax).float()
-    if not mse:
-        return largest
-    best, least = largest.clone(), torch.full_like(largest, float("inf"), dtype=torch.float64)
-    for i in range(80):
-        scale = (1 - i / 100) * largest.double()
-        q = (weight.double() / scale[:, None]).round().clamp(-qmax, qmax)
-        error = ((q * scale[:, None] - weight.double()) ** 2).sum(1)
-        best = torch.where(error < least, scale.float(), best)
-        least = torch.minimum(error, least)
-    return best
+def awq_cases(cls, weight, x):
+    for bits in BITS:
+        for group in [IN, GROUP]:
+            linear = torch.nn.Linear(IN, OUT, bias=False)
+            linear.weight.data = weight.clone()
+            linear.requires_grad_(False)
+            like = awq_like(cls, bits, group)
+            scale = like._compute_best_scale(x, torch.ones(IN), x.abs().mean(0), linear, [linear], linear(x))
+            clip = like._compute_best_clip(weight.clone(), x)
+            yield bits, group, scale, clip.reshape(-1) / (2 ** (bits - 1) - 1)
 
 
-def scales_of(weight, bits, group, mse):
-    """[OUT, groups]"""
-    if group < 0:
-        return scale_of(weight.reshape(1, -1), bits, mse).expand(OUT, 1)
-    parts = weight.split(width_of(group), 1)
-    return torch.stack([scale_of(part, bits, mse) for part in parts], 1)
+def smooth(weight, x, alpha):
+    s = x.abs().amax(0).pow(alpha) / weight.abs().amax(0).clamp(min=1e-5).pow(1 - alpha)
+    return s.clamp(min=1e-5)
 
 
-def gptq(x, weight, bits, group, act_order, static_groups, mse, damping):
-    qmax = 2 ** (bits - 1) - 1
-    x, w = x.double(), weight.double()
-    h = 2 / N * x.T @ x
-    dead = h.diagonal() == 0
-    w[:, dead] = 0
-    h[dead, dead] = 1
-    h += damping * torch.eye(IN, dtype=torch.float64) * h.diagonal().mean()
-    scales = scales_of(w.float(), bits, group, mse)
-    order = h.diagonal().argsort(descending=True, stable=True) if act_order else torch.arange(IN)
-    w, h = w[:, order], h[order][:, order]
-    u = torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(h)), upper=True)
-    codes, nearest_tie = torch.zeros(OUT, IN), 0.5
-    for j in range(IN):
-        column = int(order[j])
-        if group > 0 and not static_groups and j % group == 0:
-            scales[:, j // group] = scale_of(w[:, j:j + group].float(), bits, mse)
-        scale = scales[:, column // width_of(group)].double()
-        ratio = w[:, j] / scale
-        q = ratio.round().clamp(-qmax, qmax)
-        inside = ratio.abs() < qmax
-        if inside.any() and not dead[column]:
-            nearest_tie = min(nearest_tie, float((0.5 - (ratio - q).abs())[inside].min()))
-        codes[:, column] = q.float()
-        w[:, j:] -= ((w[:, j] - q * scale) / u[j, j])[:, None] * u[j, j:]
-    return codes.to(torch.int8), nearest_tie
+def cle(v):
+    a, m, c = v[:24].reshape(4, 6), v[24:44].reshape(5, 4), v[44:59].reshape(3, 5)
+    layers = [torch.cat([torch.cat([a, -a], 1)] * 2), torch.cat([torch.cat([m, -m], 1), torch.cat([-m, m], 1)]),
+              torch.cat([torch.cat([c, c], 1), torch.cat([-c, -c], 1)])]
+    model = torch.nn.Sequential(*[torch.nn.Linear(w.shape[1], w.shape[0]) for w in layers])
+    for linear, w in zip(model, layers):
+        linear.weight.data = w.clone()
+        linear.bias.data = torch.arange(1.0, w.shape[0] + 1)
+    from torch.ao.quantization._equalize import equalize
+    return layers, equalize(model, [["0", "1"], ["1", "2"]], threshold=1e-7, inplace=False)
 
 
-def gptq_of_gptqmodel(x, weight, bits, group, act_order, static_groups, mse, damping):
-    """The integers, by the package's own code. Its group scales are those of the weights before the block began, so a
-    block is a group."""
-    from gptqmodel.quantization.config import QuantizeConfig
-    from gptqmodel.quantization.gptq import GPTQ as Task
-    from gptqmodel.quantization.quantizer import Quantizer
-
-    class Symmetric(Quantizer):
-        def requires_groupwise_processing(self):
-            return True
-
-    config = QuantizeConfig(bits=bits, group_size=group if group > 0 else -1, desc_act=act_order, sym=True,
-                            static_groups=static_groups, damp_percent=damping, act_group_aware=False, fallback=None)
-    config.mse = 2.0 if mse else 0.0
-    linear = torch.nn.Linear(IN, OUT, bias=False)
-    linear.weight.data = weight.clone()
-    task = Task(linear, qcfg=config)
-    task.quantizer = Symmetric(config)
-    task.quantizer.configure(perchannel=group >= 0)
-    task.add_batch(x[None], None)
-    block = group if group > 0 and not static_groups else 128
-    quantized, scale = task.quantize(blocksize=block)[:2]
-    scale = scale.reshape(OUT, -1) if scale.numel() > 1 else scale.expand(OUT, 1)
-    scale = scale.repeat_interleave(width_of(group), 1)[:, :IN]
-    return (quantized / scale).round().to(torch.int8)
-
-
-def adaround_gradient(x, x_float, weight, bias, v, bits, group, clamp, beta, mse):
-    qmax = 2 ** (bits - 1) - 1
-    scale = scales_of(weight, bits, group, mse).double().repeat_interleave(width_of(group), 1)[:, :IN]
-    f = torch.relu if clamp else torch.nn.Identity()
-    w, v = weight.double(), v.double().requires_grad_()
-    h = (1.2 * torch.sigmoid(v) - 0.1).clamp(0, 1)
-    soft = scale * ((weight / scale.float()).floor() + h).clamp(-qmax, qmax)
-    target, y = f(x_float.double() @ w.T + bias.double()), f(x.double() @ soft.T + bias.double())
-    loss = ((y - target) ** 2).sum(1).mean() / (target**2).mean()
-    if beta:
-        loss = loss + 0.01 * (1 - (2 * h - 1).abs() ** beta).sum()
-    loss.backward()
-    return v.grad.float()
-
-
-def check_with_gptqmodel(x, weight, codes):
-    try:
-        import gptqmodel
-    except ImportError:
-        print("gptqmodel cannot be imported: its integers are not compared")
-        return
-    for case, expected in zip(GPTQ, codes):
-        difference = int((gptq_of_gptqmodel(x, weight, *case) != expected).sum())
-        print(f"gptqmodel {gptqmodel.__version__}, {case}: {difference} integers differ")
+def row(name, values):
+    numbers = ", ".join(f"{float(f):.8e}f" for f in values.reshape(-1))
+    return f"static const float {name}[] = {{{numbers}}};\n"
 
 
 def main():
-    x, weight = make_data()
-    x_float, bias, v = (x + 0.05 * torch.randn(N, IN)).relu(), torch.randn(OUT), 1.5 * torch.randn(OUT, IN)
-    results = [gptq(x, weight, *case) for case in GPTQ]
-    gradients = [adaround_gradient(x, x_float, weight, bias, v, *case) for case in ADAROUND]
-    floats = [x, weight, x_float, bias, v, *gradients]
-    (HERE / "ptq.bin").write_bytes(b"".join(t.contiguous().numpy().astype("<f4").tobytes() for t in floats) +
-                                   b"".join(codes.numpy().tobytes() for codes, _ in results))
-    truth = {False: "false", True: "true"}
-    gptq_rows = "\n".join(f"    {{{b}, {g}, {truth[a]}, {truth[s]}, {truth[m]}, {d}f}}, /* {tie:.1e} */"
-                          for (b, g, a, s, m, d), (_, tie) in zip(GPTQ, results))
-    adaround_rows = "\n".join(f"    {{{b}, {g}, {'RUNG_CLAMP_RELU' if c else 'RUNG_CLAMP_NONE'}, {beta}f, {truth[m]}}},"
-                              for b, g, c, beta, m in ADAROUND)
-    (HERE / "ptq.h").write_text(f"""/* Made by make_ptq.py with PyTorch {torch.__version__.split('+')[0]}. */
-enum {{ PTQ_N = {N}, PTQ_IN = {IN}, PTQ_OUT = {OUT} }};
-
-static const struct {{
-  int bits, group; /* group 0: per channel; -1: per tensor */
-  bool act_order, static_groups, mse;
-  float damping;
-}} golden_gptq[] = {{
-{gptq_rows}
-}};
-
-static const struct {{
-  int bits, group;
-  rung_clamp clamp;
-  float beta;
-  bool mse;
-}} golden_adaround[] = {{
-{adaround_rows}
-}};
-""")
-    check_with_gptqmodel(x, weight, [codes for codes, _ in results])
+    v = torch.from_numpy(numpy.fromfile(HERE / "quant_values.bin", dtype=numpy.float32))
+    weight = v[:2048].reshape(OUT, IN)
+    x = v[2048:].reshape(N, IN).relu() * 2.0 ** (torch.arange(IN) % 8 - 3)
+    silent = x.clone()
+    silent[:, 5] = 0
+    text = f"/* Made by make_ptq.py with PyTorch {torch.__version__.split('+')[0]} and AutoAWQ 0.2.9. */\n"
+    before, after = cle(v)
+    for i, linear in enumerate(after):
+        text += row(f"golden_cle_before_{i}", before[i])
+        text += row(f"golden_cle_weight_{i}", linear.weight.data) + row(f"golden_cle_bias_{i}", linear.bias.data)
+    text += "static const float golden_alpha[] = {%s};\n" % ", ".join(f"{a}f" for a in ALPHAS)
+    text += row("golden_smooth", torch.cat([smooth(weight, silent, a) for a in ALPHAS]))
+    cases = list(awq_cases(load_awq(), weight, x))
+    text += "static const struct {\n  int bits, group;\n} golden_awq[] = {%s};\n" % ", ".join(
+        f"{{{bits}, {group % IN}}}" for bits, group, _, _ in cases)
+    text += row("golden_awq_scale", torch.cat([scale for _, _, scale, _ in cases]))
+    text += row("golden_awq_clip", torch.cat([clip for _, _, _, clip in cases]))
+    (HERE / "ptq.h").write_text(text)
 
 
 main()

@@ -1,6 +1,6 @@
 /* AdaRound: its gradient against PyTorch's, and what must hold whatever the numbers. */
 #include "ptq/adaround.h"
-#include "ptq_golden.h"
+#include "rounding_golden.h"
 
 enum { WEIGHTS = LAYER_OUT * LAYER_IN };
 
@@ -15,17 +15,17 @@ static void run(rung_ptq_layer *layer, const rung_adaround_options *options) {
 /* ---- The loss --------------------------------------------------------------------------------------------------- */
 
 START_TEST(gradient_is_that_of_pytorch) {
-  ptq_golden g = ptq_golden_load();
-  rung_ptq_layer layer = ptq_golden_layer(&g, golden_adaround[_i].bits, golden_adaround[_i].group);
+  rounding_golden g = rounding_golden_load();
+  rung_ptq_layer layer = rounding_golden_layer(&g, golden_adaround[_i].bits, golden_adaround[_i].group);
   layer.clamp = golden_adaround[_i].clamp;
   adaround a;
-  rung_adaround_options options = {.batch = PTQ_N, .mse = golden_adaround[_i].mse};
+  rung_adaround_options options = {.batch = GOLDEN_N, .mse = golden_adaround[_i].mse};
   ck_assert_int_eq(adaround_open(&a, &layer, &options), RUNG_OK);
-  memcpy(a.v, g.v, PTQ_OUT * PTQ_IN * sizeof *g.v);
+  memcpy(a.v, g.v, GOLDEN_OUT * GOLDEN_IN * sizeof *g.v);
   adaround_gradient(&a, 0, golden_adaround[_i].beta, 0, 1);
-  const float *wanted = g.gradients + _i * PTQ_OUT * PTQ_IN;
-  float largest = rung_kernels_active()->max_abs(wanted, PTQ_OUT * PTQ_IN);
-  for (int i = 0; i < PTQ_OUT * PTQ_IN; i++) ENSURE(fabsf(a.gradient[i] - wanted[i]) <= 2e-5f * largest);
+  const float *wanted = g.gradients + _i * GOLDEN_OUT * GOLDEN_IN;
+  float largest = rung_kernels_active()->max_abs(wanted, GOLDEN_OUT * GOLDEN_IN);
+  for (int i = 0; i < GOLDEN_OUT * GOLDEN_IN; i++) ENSURE(fabsf(a.gradient[i] - wanted[i]) <= 2e-5f * largest);
   adaround_close(&a);
   free(g.x);
 }

@@ -1,5 +1,5 @@
 /* GPTQ: the integers of other implementations, and what must hold whatever the numbers. */
-#include "ptq_golden.h"
+#include "rounding_golden.h"
 
 #include <rung/kernels.h>
 
@@ -13,15 +13,15 @@ static void run(rung_ptq_layer *layer, const rung_gptq_options *options) {
 /* ---- Oracles ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(integers_are_those_of_other_implementations) {
-  ptq_golden g = ptq_golden_load();
-  rung_ptq_layer layer = ptq_golden_layer(&g, golden_gptq[_i].bits, golden_gptq[_i].group);
+  rounding_golden g = rounding_golden_load();
+  rung_ptq_layer layer = rounding_golden_layer(&g, golden_gptq[_i].bits, golden_gptq[_i].group);
   run(&layer, &(rung_gptq_options){.damping = golden_gptq[_i].damping,
                                    .act_order = golden_gptq[_i].act_order,
                                    .static_groups = golden_gptq[_i].static_groups,
                                    .mse = golden_gptq[_i].mse});
-  int8_t codes[PTQ_OUT * PTQ_IN];
+  int8_t codes[GOLDEN_OUT * GOLDEN_IN];
   ptq_codes(&layer, codes);
-  ck_assert_mem_eq(codes, g.codes + _i * PTQ_OUT * PTQ_IN, sizeof codes);
+  ck_assert_mem_eq(codes, g.codes + _i * GOLDEN_OUT * GOLDEN_IN, sizeof codes);
   ck_assert(layer.damping == golden_gptq[_i].damping);
   free(g.x);
 }

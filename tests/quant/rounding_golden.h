@@ -1,38 +1,38 @@
-/* What golden/make_ptq.py stored, as a layer. */
-#ifndef TESTS_QUANT_PTQ_GOLDEN_H
-#define TESTS_QUANT_PTQ_GOLDEN_H
+/* What golden/make_rounding.py stored, as a layer. */
+#ifndef TESTS_QUANT_ROUNDING_GOLDEN_H
+#define TESTS_QUANT_ROUNDING_GOLDEN_H
 
 #include "ptq_layer.h"
 #include "quant_data.h"
 
-#include "golden/ptq.h"
+#include "golden/rounding.h"
 
-typedef struct ptq_golden {
+typedef struct rounding_golden {
   float *x, *weight, *x_float, *bias, *v;
   const float *gradients; /* [LENGTH(golden_adaround), OUT, IN] */
   int8_t *codes;          /* [LENGTH(golden_gptq), OUT, IN] */
-  float scale[PTQ_OUT * PTQ_IN];
-} ptq_golden;
+  float scale[GOLDEN_OUT * GOLDEN_IN];
+} rounding_golden;
 
-static inline ptq_golden ptq_golden_load(void) {
-  enum { WEIGHTS = PTQ_OUT * PTQ_IN, INPUTS = PTQ_N * PTQ_IN };
-  const int64_t floats = 2 * INPUTS + PTQ_OUT + (2 + LENGTH(golden_adaround)) * WEIGHTS;
-  float *values = load_floats("ptq.bin", floats + LENGTH(golden_gptq) * WEIGHTS / 4);
-  ptq_golden g = {.x = values, .codes = (int8_t *)(values + floats)};
+static inline rounding_golden rounding_golden_load(void) {
+  enum { WEIGHTS = GOLDEN_OUT * GOLDEN_IN, INPUTS = GOLDEN_N * GOLDEN_IN };
+  const int64_t floats = 2 * INPUTS + GOLDEN_OUT + (2 + LENGTH(golden_adaround)) * WEIGHTS;
+  float *values = load_floats("rounding.bin", floats + LENGTH(golden_gptq) * WEIGHTS / 4);
+  rounding_golden g = {.x = values, .codes = (int8_t *)(values + floats)};
   g.weight = g.x + INPUTS;
   g.x_float = g.weight + WEIGHTS;
   g.bias = g.x_float + INPUTS;
-  g.v = g.bias + PTQ_OUT;
+  g.v = g.bias + GOLDEN_OUT;
   g.gradients = g.v + WEIGHTS;
   return g;
 }
 
-/* `group` as in golden/ptq.h. */
-static inline rung_ptq_layer ptq_golden_layer(ptq_golden *g, int bits, int64_t group) {
+/* `group` as in golden/rounding.h. */
+static inline rung_ptq_layer rounding_golden_layer(rounding_golden *g, int bits, int64_t group) {
   return (rung_ptq_layer){.name = "fc",
-                          .in = PTQ_IN,
-                          .out = PTQ_OUT,
-                          .n = PTQ_N,
+                          .in = GOLDEN_IN,
+                          .out = GOLDEN_OUT,
+                          .n = GOLDEN_N,
                           .weight = g->weight,
                           .bias = g->bias,
                           .scale = g->scale,
