@@ -81,7 +81,9 @@ ROW(RESUME, TRAINING, "resume", 0, INPUT("FILE", NULL),
     "go on from a checkpoint: the same command with this added gives the weights, to the last bit, that it would have given without a stop")
 
 ROW(BITS, QUANTIZING, "bits", 0, TEXT("wNaM", "w8a8"),
-    "bits of weights, N in 1..8, and of activations, M in 2..8")
+    "bits of weights, N, and of activations, M, each in 1..8")
+ROW(INPUT_BITS, QUANTIZING, "input-bits", 0, WHOLE("N", NULL, 1, 8),
+    "bits of the inputs; by default 8-bit inputs stay as they are, others get those of activations")
 ROW(METHOD, QUANTIZING, "method", 0, TEXT("NAME,...", NULL),
     "what is done to the weights: one of nearest, mse, gptq and adaround rounds them; before that cle, smoothquant and awq move scales between layers; bias-correction comes last")
 ROW(LAYER, QUANTIZING, "layer", 0, TEXT("NAME=wNaM,...", NULL),
@@ -104,6 +106,8 @@ ROW(SYMMETRIC, QUANTIZING, "symmetric", 0, FLAG,
     "activations are int8 with zero point 0")
 ROW(BACKWARD, QUANTIZING, "backward", 0, CHOICE("TYPE", "f32", backward_name),
     "what gradients are computed in when this model is trained on")
+ROW(BATCH_NORM, QUANTIZING, "batch-norm", 0, CHOICE("HOW", "fold", batch_norm_name),
+    "fold batch norms into the weights now, or merge them: they stay while this model is trained on, and end in multipliers and thresholds")
 
 ROW(PARAMS, MEMORY, "params", 'p', TEXT("N", NULL),
     "so many parameters: 7B, 6.7B, 350M")

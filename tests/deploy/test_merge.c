@@ -74,8 +74,11 @@ START_TEST(all_are_the_same_integers) {
   rung_model *model = merged(_i, data.train, 1);
   for (int disturbed = 0; disturbed < 2; disturbed++) {
     if (disturbed) disturb(model);
+    const rung_emit_options emit = {.bits_packed = disturbed};
     rung_verification *verification =
-        verify_these(model, data.test, OF(EVALUATION) | OF(EMITTED) | OF(TRAINING) | OF(SIMULATED));
+        verify(model, data.test,
+               &(rung_verify_options){.executions = OF(EVALUATION) | OF(EMITTED) | OF(TRAINING) | OF(SIMULATED),
+                                      .emit = &emit});
     expect_exact(verification, RUNG_EXECUTION_EVALUATION, 100);
     expect_exact(verification, RUNG_EXECUTION_EMITTED, 100);
     const rung_execution_summary training = rung_verification_summary(verification, RUNG_EXECUTION_TRAINING);
