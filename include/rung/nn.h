@@ -148,10 +148,12 @@ typedef enum rung_optimizer_kind {
   RUNG_OPTIMIZER_ADAM = 0, /* Kingma and Ba, 2015; weight_decay is L2, in the gradient */
   RUNG_OPTIMIZER_ADAMW,    /* Loshchilov and Hutter, 2019: weight_decay is decoupled */
   RUNG_OPTIMIZER_SGD,      /* momentum and Nesterov's as in Sutskever et al., 2013, in PyTorch's form */
+  RUNG_OPTIMIZER_ADAM8BIT, /* AdamW with its moments in 8 bits, of parameters with 4096 weights and more (Dettmers et
+                              al., 8-bit optimizers via block-wise quantization, 2022) */
   RUNG_OPTIMIZER_KIND_COUNT
 } rung_optimizer_kind;
 
-RUNG_API const char *rung_optimizer_name(rung_optimizer_kind kind); /* "adam", "adamw", "sgd" */
+RUNG_API const char *rung_optimizer_name(rung_optimizer_kind kind); /* "adam", "adamw", "sgd", "adam8bit" */
 
 typedef enum rung_schedule_kind {
   RUNG_SCHEDULE_COSINE = 0, /* from the rate to 0 along half a cosine (Loshchilov and Hutter, 2017) */

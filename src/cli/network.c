@@ -61,7 +61,9 @@ rung_status network_scheme(const session *asked, rung_scheme *scheme) {
 
 const char *network_bits(const rung_model *model, char text[8]) {
   const rung_scheme *scheme = rung_model_quantization(model) ? rung_model_scheme(model) : NULL;
-  if (scheme)
+  if (scheme && scheme->layer_count > 0)
+    snprintf(text, 8, "mixed");
+  else if (scheme)
     snprintf(text, 8, "w%da%d", rung_scheme_weight_format(scheme).bits & 15,
              rung_scheme_activation_format(scheme).bits & 15);
   else

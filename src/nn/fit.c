@@ -97,6 +97,7 @@ static rung_status train_step(fitting *fit, int64_t first) {
                                                                             .backward = true,
                                                                             .update = optimizer_update,
                                                                             .take = optimizer_take(fit->optimizer),
+                                                                            .takes = optimizer_takes(fit->optimizer),
                                                                             .context = fit->optimizer});
   return status == RUNG_OK ? account(fit, first, count) : status;
 }

@@ -6,8 +6,44 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 enum { DECADES = 7 };
+
+/* ---- The code nearest to a number ------------------------------------------------------------------------------- */
+
+/* Numbers of one sign that agree in the exponent and in 7 bits of the fraction have a place; those below 2^-23 share
+ * one. Bounds are so far apart that no place has two within. */
+#define SMALLEST (UINT32_C(0x34000000) >> 16) /* 2^-23 */
+
+static inline uint32_t place_of(uint32_t bits) {
+  const uint32_t magnitude = bits >> 16 & 0x7FFF;
+  return magnitude < SMALLEST ? 0 : magnitude - SMALLEST + 1;
+}
+
+/* How many bounds lie below x. */
+static inline uint8_t nearest(const rung_dynamic_map *map, float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  const uint8_t code = map->first[bits >> 31][place_of(bits)];
+  return (uint8_t)(code + (x > map->bound[code]));
+}
+
+/* From each place's least number: without a sign its first, with one its last. */
+static void fill_places(rung_dynamic_map *map) {
+  for (uint32_t sign = 0; sign < 2; sign++)
+    for (uint32_t place = 0; place < RUNG_DYNAMIC_PLACES; place++) {
+      const uint32_t first = place > 0 ? (place - 1 + SMALLEST) << 16 : 0, next = (place + SMALLEST) << 16;
+      const uint32_t bits = sign ? UINT32_C(1) << 31 | (next - 1) : first;
+      float x;
+      memcpy(&x, &bits, sizeof x);
+      int code = 0;
+      while (x > map->bound[code]) code++;
+      map->first[sign][place] = (uint8_t)code;
+    }
+}
+
+/* ---- The map ---------------------------------------------------------------------------------------------------- */
 
 /* The bounds of `parts` equal parts of [0.1, 1], from the nearer end, in f32. */
 static float bound(int i, int parts) {
@@ -40,14 +76,11 @@ void rung_dynamic_map_make(rung_dynamic_map *map, bool is_signed) {
   map->value[count++] = 1;
   sort(map->value, count);
   for (int i = 0; i + 1 < count; i++) map->bound[i] = (map->value[i] + map->value[i + 1]) / 2;
+  map->bound[count - 1] = INFINITY;
+  fill_places(map);
 }
 
-/* How many bounds lie below x, by halving. */
-static uint8_t nearest(const rung_dynamic_map *map, float x) {
-  int code = 0;
-  for (int half = 128; half > 0; half /= 2) code += x > map->bound[code + half - 1] ? half : 0;
-  return (uint8_t)code;
-}
+/* ---- Blocks ----------------------------------------------------------------------------------------------------- */
 
 /* A block of zeros, or as good as that, has no reciprocal. */
 static float encode_block(const rung_dynamic_map *map, const float *x, int64_t n, uint8_t *code) {

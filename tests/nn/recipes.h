@@ -9,6 +9,7 @@ typedef struct recipe {
   rung_form form;
   rung_scheme scheme;
   bool dropout, batch_norm, no_bias, hinge;
+  bool wide; /* 352 rather than 40 in the first layer: its moments, and the second's, are large enough for 8 bits */
   rung_fit_options fit;
 } recipe;
 
@@ -74,6 +75,12 @@ static const recipe recipes[] = {
      .form = RUNG_FORM_INTEGER,
      .batch_norm = true,
      .no_bias = true},
+    {.name = "FP32, 8-bit Adam", .wide = true, .fit = {.optimizer = RUNG_OPTIMIZER_ADAM8BIT, .weight_decay = 1e-3f}},
+    {.name = "QAT, backward int8, 8-bit Adam",
+     .form = RUNG_FORM_INTEGER,
+     .wide = true,
+     .scheme = {.backward = RUNG_BACKWARD_INT8},
+     .fit = {.optimizer = RUNG_OPTIMIZER_ADAM8BIT}},
 };
 enum { RECIPES = sizeof recipes / sizeof recipes[0] };
 
@@ -81,7 +88,11 @@ static inline rung_model *recipe_model(const recipe *r, int threads, uint64_t se
   rung_model *model = rung_model_new(&(rung_model_options){.batch = BATCH, .threads = threads, .seed = seed});
   rung_node *x = rung_input(model, "x", RUNG_SHAPE(FEATURES));
   for (int i = 0; i < 2; i++) {
-    x = rung_linear_init(x, i ? "fc2" : "fc1", i ? 24 : 40, &(rung_linear_options){.no_bias = r->no_bias});
+    x = rung_linear_init(x, i ? "fc2" : "fc1",
+                         i         ? 24
+                         : r->wide ? 350
+                                   : 40,
+                         &(rung_linear_options){.no_bias = r->no_bias});
     if (r->batch_norm) x = rung_batch_norm(x, i ? "bn2" : "bn1");
     x = rung_relu(x);
     if (r->dropout) x = rung_dropout(x, 0.2f);

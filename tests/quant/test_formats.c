@@ -282,6 +282,20 @@ START_TEST(the_dynamic_maps_are_those_of_bitsandbytes) {
 }
 END_TEST
 
+/* Around every bound, where the search has to be right. The second number of a block gives it the scale 1. */
+START_TEST(a_dynamic_code_is_the_nearest_the_lower_on_a_tie) {
+  rung_dynamic_map map;
+  rung_dynamic_map_make(&map, _i);
+  for (int i = 0; i < 255; i++) {
+    ENSURE(map.value[i] < map.value[i + 1] && map.value[i] < map.bound[i] && map.bound[i] < map.value[i + 1]);
+    float absmax, x[5] = {map.value[i], map.bound[i], nextafterf(map.bound[i], 2), map.value[i + 1], 1};
+    uint8_t code[5];
+    rung_dynamic_encode(&map, x, 5, code, &absmax);
+    ck_assert_msg(code[0] == i && code[1] == i && code[2] == i + 1 && code[3] == i + 1 && code[4] == 255, "%d", i);
+  }
+}
+END_TEST
+
 static void nf4_numbers(float *weight) {
   bnb_numbers(weight, BNB_NF4, 1);
   for (int i = 0; i < BNB_NF4; i++) weight[i] *= (float)(1 + i / 64 % 7);
@@ -429,7 +443,9 @@ TEST_MAIN(CASE(names_parse_back), CASE(what_is_no_format_or_weight_is_refused),
           CASES(magnitudes_at_the_ends_of_f32_are_kept_in_order, RUNG_STORAGE_FORMAT_COUNT),
           CASES(floats_are_those_of_core, 3), CASES(fp8_reaches_its_largest_value, 2),
           CASES(integers_are_those_of_a_scheme, 14), CASE(codes_are_packed_from_the_lowest_bit_on),
-          CASES(the_dynamic_maps_are_those_of_bitsandbytes, 2), CASE(nf4_has_the_codes_and_scales_of_bitsandbytes),
+          CASES(the_dynamic_maps_are_those_of_bitsandbytes, 2),
+          CASES(a_dynamic_code_is_the_nearest_the_lower_on_a_tie, 2),
+          CASE(nf4_has_the_codes_and_scales_of_bitsandbytes),
           CASE(double_quantization_has_the_codes_and_scales_of_bitsandbytes),
           CASE(dynamic_codes_of_the_native_library_are_those_of_what_it_rounds_to),
           CASE(llm_int8_is_that_of_bitsandbytes), CASE(outlier_columns_do_not_cost_the_others_their_precision),

@@ -86,10 +86,11 @@ RUNG_API rung_status rung_storage_decode(const rung_storage *storage, const void
 /* 256 values in [-1, 1], or [0, 1], that lie dense towards 0: seven decades, each with twice as many values as the one
  * below (Dettmers, "8-bit approximations for parallelism in deep learning", 2016; docs/formats.md). In ascending order,
  * 0 and 1 among them. */
-enum { RUNG_DYNAMIC_BLOCK = 256 };
+enum { RUNG_DYNAMIC_BLOCK = 256, RUNG_DYNAMIC_PLACES = 23 * 128 + 2 };
 typedef struct rung_dynamic_map {
   float value[256];
-  float bound[255]; /* halfway between value[i] and value[i + 1] */
+  float bound[256];                      /* halfway between value[i] and value[i + 1]; the last infinite */
+  uint8_t first[2][RUNG_DYNAMIC_PLACES]; /* the codes of numbers by sign, exponent and 7 bits: the lower of two */
 } rung_dynamic_map;
 
 RUNG_API void rung_dynamic_map_make(rung_dynamic_map *map, bool is_signed);

@@ -55,13 +55,20 @@ static rung_status choose_checkpoint(training *train) {
   return path_check_output("--checkpoint", train->checkpoint);
 }
 
+static bool has_low_bits(const rung_scheme *scheme) {
+  bool low = rung_scheme_weight_format(scheme).bits < 8 || rung_scheme_activation_format(scheme).bits < 8;
+  for (int i = 0; i < scheme->layer_count; i++) {
+    const rung_scheme of_layer = rung_scheme_of_layer(scheme, scheme->layers[i].name);
+    low = low || rung_scheme_weight_format(&of_layer).bits < 8 || rung_scheme_activation_format(&of_layer).bits < 8;
+  }
+  return low;
+}
+
 /* Small steps where a trained model only has to settle on 8 bits; below it has to find its way anew. */
 static float rate_of(const training *train) {
   if (GIVEN(train->asked, RATE)) return REAL_OF(train->asked, RATE);
   if (!rung_model_quantization(train->model)) return 1e-3f;
-  const rung_scheme *scheme = rung_model_scheme(train->model);
-  bool low = rung_scheme_weight_format(scheme).bits < 8 || rung_scheme_activation_format(scheme).bits < 8;
-  return low ? 1e-3f : 2e-4f;
+  return has_low_bits(rung_model_scheme(train->model)) ? 1e-3f : 2e-4f;
 }
 
 static rung_model *make_model(const training *train) {

@@ -6,9 +6,9 @@
 
 enum { PREFIX_SIZE = 64 };
 
-/* Slots are "rung.optimizer.SLOT.PARAMETER". */
+/* Slots are "rung.optimizer.SLOT.PARAMETER", and the scales of their codes "rung.optimizer.SLOT.absmax.PARAMETER". */
 static const char *slot_prefix(const optimizer_slot *slot, char prefix[PREFIX_SIZE]) {
-  snprintf(prefix, PREFIX_SIZE, "rung.optimizer.%s", slot->name);
+  snprintf(prefix, PREFIX_SIZE, "rung.optimizer.%s%s%s", slot->name, *slot->part ? "." : "", slot->part);
   return prefix;
 }
 
@@ -18,8 +18,8 @@ void checkpoint_put_fit(checkpoint_out *out, const fit_state *fit) {
   checkpoint_put_fields(out, "fit", fit_table, fit->options);
   checkpoint_put_fields(out, "fit", place_table, &fit->place);
   for (int i = 0; optimizer_slot_at(fit->optimizer, i, &slot); i++)
-    checkpoint_put(out, slot_prefix(&slot, prefix), slot.parameter->name, RUNG_F32, slot.parameter->value.shape,
-                   slot.state);
+    checkpoint_put(out, slot_prefix(&slot, prefix), slot.parameter->name, slot.state.type, slot.state.shape,
+                   slot.state.data);
 }
 
 /* Every option must be what it was: with another the rest of the fit would be that of no fit from the beginning. */
@@ -75,9 +75,9 @@ rung_status checkpoint_get_optimizer(const checkpoint_in *in, const rung_model *
   optimizer_slot slot;
   for (int i = 0; optimizer_slot_at(fit->optimizer, i, &slot); i++) {
     const rung_tensor *tensor =
-        checkpoint_get(in, slot_prefix(&slot, prefix), slot.parameter->name, RUNG_F32, slot.parameter->value.shape);
+        checkpoint_get(in, slot_prefix(&slot, prefix), slot.parameter->name, slot.state.type, slot.state.shape);
     if (tensor == NULL) return rung_error_status();
-    memcpy(slot.state, tensor->data, (size_t)rung_tensor_count(tensor) * sizeof(float));
+    memcpy(slot.state.data, tensor->data, (size_t)rung_tensor_count(tensor) * rung_dtype_size(tensor->type));
   }
   const int64_t batch = rung_graph_batch(model->graph), steps = (fit->place.examples + batch - 1) / batch;
   optimizer_skip(fit->optimizer, (fit->place.epoch - 1) * steps + fit->place.step);
