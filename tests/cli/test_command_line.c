@@ -57,7 +57,7 @@ static const struct {
     {{TRAIN, MODEL, "--prune-epochs", "3"}, "--prune-epochs: goes with --prune only"},
     {{TRAIN, MODEL, "--prune", "0.5", "--prune-method", "2:4"}, "--prune: not with --prune-method 2:4, which says how"},
     {{TRAIN, MODEL, "--prune-method", "2:4", "--prune-epochs", "1"}, "--prune-epochs: not with --prune-method 2:4"},
-    {{TRAIN, MODEL, "--prune-method", "4:2"}, "--prune method '4:2': expected magnitude, per-layer, neurons or N:M"},
+    {{TRAIN, MODEL, "--prune-method", "4:2"}, "--prune method '4:2': expected magnitude, per-layer, neurons, neur"},
     {{TRAIN, MODEL, "--prune", "0.5", "--prune-epochs", "10"}, "--prune-epochs 10: expected fewer than --epochs, 1"},
     {{TRAIN, MODEL, "--prune", "0.5", "--prune-method", "neurons"}, "prune: no hidden layer"},
     {{TRAIN, MODEL, "--temperature", "2"}, "--temperature: goes with --teacher only"},

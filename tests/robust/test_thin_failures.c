@@ -4,7 +4,8 @@
 static const rung_prune_options prunings[] = {{.sparsity = 0.5f},
                                               {.method = RUNG_PRUNE_PER_LAYER, .sparsity = 0.5f},
                                               {.method = RUNG_PRUNE_N_M},
-                                              {.method = RUNG_PRUNE_NEURONS, .sparsity = 0.4f}};
+                                              {.method = RUNG_PRUNE_NEURONS, .sparsity = 0.4f},
+                                              {.method = RUNG_PRUNE_NEURONS_PER_LAYER, .sparsity = 0.4f}};
 
 static void *prepare_float(int variant, int threads) {
   return network_prepare(variant, threads);
