@@ -165,6 +165,23 @@ typedef enum rung_backward {
 RUNG_API const char *rung_backward_name(rung_backward backward); /* "f32", "bf16", "int8" */
 RUNG_API rung_status rung_backward_parse(const char *name, rung_backward *backward);
 
+/* How a weight comes by its scale and integers (src/quant/qat_list.h; docs/low-bit.md). */
+typedef enum rung_weight_method {
+  RUNG_WEIGHTS_MAX = 0, /* the largest magnitude on the last integer (eq. 5); binary: the mean magnitude */
+  RUNG_WEIGHTS_COUNT
+} rung_weight_method;
+
+RUNG_API const char *rung_weight_method_name(rung_weight_method method); /* "max" */
+RUNG_API rung_status rung_weight_method_parse(const char *name, rung_weight_method *method);
+
+/* What one layer has in place of the scheme's. */
+typedef struct rung_layer_scheme {
+  const char *name;    /* "fc1" of the layer with the weight "fc1.weight" */
+  int weight_bits;     /* 0: the scheme's */
+  int activation_bits; /* of what the layer puts out, behind its activation; the logits are not concerned. 0: as above
+                        */
+} rung_layer_scheme;
+
 /* How a network is quantized. Zero is w8a8: weights signed, symmetric, per channel; activations unsigned, affine, per
  * tensor. */
 typedef struct rung_scheme {
@@ -177,11 +194,31 @@ typedef struct rung_scheme {
   rung_observer_options observer; /* of activations */
   rung_ranges ranges;
   rung_backward backward;
+  rung_weight_method weights;
+  /* Layers with bits of their own: mixed precision. Borrowed; what takes a scheme copies them. */
+  const rung_layer_scheme *layers;
+  int layer_count;
 } rung_scheme;
 
 RUNG_API rung_status rung_scheme_check(const rung_scheme *scheme);
+/* The scheme with the bits that layer `name` has. */
+RUNG_API rung_scheme rung_scheme_of_layer(const rung_scheme *scheme, const char *name);
+/* RUNG_ERROR_ARGUMENT where the scheme has bits for a layer that `graph` has not: "layer 'fc9': expected one of fc1,
+ * fc2".
+ */
+RUNG_API rung_status rung_scheme_check_names(const rung_scheme *scheme, const rung_graph *graph);
+/* A copy of the layers and their names in one block, to be released by rung_release; NULL with a message, or where
+ * there are none. */
+RUNG_API rung_layer_scheme *rung_scheme_copy_layers(const rung_scheme *scheme);
+/* The layer that a parameter "fc1.weight" belongs to: "fc1" in `name`, which is also returned, cut to `size` bytes. */
+RUNG_API const char *rung_layer_name(const rung_node *parameter, char *name, size_t size);
+#define RUNG_LAYER_NAME 128 /* bytes: names of layers of a scheme are shorter */
 /* "w4a8" into `scheme`'s bits. RUNG_ERROR_ARGUMENT: "bits 'w9a0': expected wNaM with N in 1..8 and M in 2..8". */
 RUNG_API rung_status rung_scheme_parse_bits(const char *text, rung_scheme *scheme);
+/* "fc1=w8a8", "fc1=w8" or "fc1=a8": the name is copied to `name`, which the layer borrows; and back. */
+RUNG_API rung_status rung_layer_scheme_parse(const char *text, rung_layer_scheme *layer, char name[RUNG_LAYER_NAME]);
+#define RUNG_LAYER_TEXT (RUNG_LAYER_NAME + 8)
+RUNG_API const char *rung_layer_scheme_format(const rung_layer_scheme *layer, char text[RUNG_LAYER_TEXT]);
 RUNG_API rung_format rung_scheme_weight_format(const rung_scheme *scheme);
 RUNG_API rung_format rung_scheme_activation_format(const rung_scheme *scheme);
 
@@ -193,6 +230,17 @@ RUNG_API rung_node *rung_fake_quantize(rung_node *x, rung_quantizer *quantizer, 
 /* The same for a weight [rows, ...], its scales from its own present values. */
 RUNG_API rung_node *rung_fake_quantize_weight(rung_node *weight, const rung_format *format,
                                               rung_granularity granularity, int64_t group);
+/* ... by another method, with scales from outside: scale [rows, groups], or [1] per tensor, where a 0 leaves that scale
+ * to the method. `scale` may be NULL: all 0. */
+typedef struct rung_weight_options {
+  rung_format format;
+  rung_granularity granularity;
+  int64_t group;
+  rung_weight_method method;
+} rung_weight_options;
+
+RUNG_API rung_node *rung_fake_quantize_weight_with(rung_node *weight, rung_node *scale,
+                                                   const rung_weight_options *options);
 /* f32 -> integers, and integers -> f32. */
 RUNG_API rung_node *rung_quantize_node(rung_node *x, rung_quantizer *quantizer, rung_ranges ranges);
 RUNG_API rung_node *rung_dequantize_node(rung_node *x);
@@ -210,6 +258,8 @@ typedef struct rung_quantized_linear_options {
   rung_quantizer *output; /* borrowed; NULL: logits */
   rung_ranges ranges;
   rung_backward backward;
+  rung_weight_method weights;
+  rung_node *weight_scale; /* [out, groups], or [1] per tensor, as in rung_fake_quantize_weight_with; or NULL */
 } rung_quantized_linear_options;
 
 RUNG_API rung_node *rung_quantized_linear(rung_node *x, rung_node *weight, rung_node *bias,
@@ -262,6 +312,15 @@ RUNG_API int rung_quantization_quantizer_count(const rung_quantization *quantiza
 RUNG_API rung_quantizer *rung_quantization_quantizer(const rung_quantization *quantization, int index);
 /* That of `node` of the float graph; NULL where its value is not quantized. */
 RUNG_API rung_quantizer *rung_quantization_quantizer_of(const rung_quantization *quantization, const rung_node *node);
+/* A weight's scale from outside, for the weight of `linear` of the float graph: scale [out, groups], or [1] per tensor.
+ * It is in force until the model is calibrated anew, in training too; shadows that are multiples of it, within qmin ..
+ * qmax, give back exactly these integers. NULL: from the weights again. RUNG_ERROR_ARGUMENT for what is no linear
+ * layer, or a scale that is no positive, normal number. */
+RUNG_API rung_status rung_quantization_set_weight_scale(rung_quantization *quantization, const rung_node *linear,
+                                                        const float *scale);
+/* The same as a tensor, 0 where the scale comes from the weights; NULL for what is no linear layer. Borrowed. */
+RUNG_API const rung_tensor *rung_quantization_weight_scale(const rung_quantization *quantization,
+                                                           const rung_node *linear);
 /* Feeds every quantizer what the float graph's last replay computed. */
 RUNG_API rung_status rung_quantization_observe(rung_quantization *quantization);
 RUNG_API void rung_quantization_set_state(rung_quantization *quantization, rung_quantizer_state state);

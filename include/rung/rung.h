@@ -9,6 +9,8 @@
 #include <rung/kernels.h>
 #include <rung/nn.h>
 #include <rung/nn/analysis.h>
+#include <rung/nn/ptq.h>
 #include <rung/quant.h>
+#include <rung/quant/ptq.h>
 
 #endif

@@ -31,6 +31,7 @@ void rung_model_free(rung_model *model) {
   rung_graph_free(model->graph);
   rung_team_free(model->team);
   rung_release(model->history);
+  rung_release(model->layers);
   free(model);
 }
 

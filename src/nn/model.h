@@ -11,6 +11,7 @@ struct rung_model {
   uint64_t epochs;   /* trained so far: no two epochs share an order */
   bool has_scheme;
   rung_scheme scheme;
+  rung_layer_scheme *layers;       /* the scheme's, owned */
   rung_quantization *quantization; /* NULL until calibrated */
   rung_tensor inputs;              /* what it was calibrated with: type, scale and zero point */
   rung_form form;
@@ -18,6 +19,8 @@ struct rung_model {
   int history_count, history_capacity;
 };
 
+/* Makes a copy of the scheme the model's. */
+rung_status model_set_scheme(rung_model *model, const rung_scheme *scheme);
 /* The graph of the present form. */
 rung_graph *model_present_graph(const rung_model *model);
 /* The loss, the scores it looks at (integers in integer form), and its labels or targets; of the present form. */

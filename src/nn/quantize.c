@@ -1,17 +1,29 @@
 /* Quantize and calibrate: two of the four verbs. */
 #include "model.h"
 
+rung_status model_set_scheme(rung_model *model, const rung_scheme *scheme) {
+  rung_layer_scheme *layers = rung_scheme_copy_layers(scheme);
+  if (!layers && scheme->layer_count > 0) return RUNG_ERROR_MEMORY;
+  const rung_scheme copied = *scheme; /* it may be the model's own */
+  rung_release(model->layers);
+  model->layers = layers;
+  model->scheme = copied;
+  model->scheme.layers = layers;
+  model->has_scheme = true;
+  return RUNG_OK;
+}
+
 rung_status rung_quantize(rung_model *model, const rung_scheme *scheme) {
   const rung_scheme defaults = {0};
   if (!scheme) scheme = &defaults;
   rung_status status = rung_model_status(model);
   if (status == RUNG_OK) status = rung_scheme_check(scheme);
+  if (status == RUNG_OK) status = rung_scheme_check_names(scheme, model->graph);
+  if (status == RUNG_OK) status = model_set_scheme(model, scheme);
   if (status != RUNG_OK) return status;
   rung_quantization_free(model->quantization);
   model->quantization = NULL;
   model->form = RUNG_FORM_FLOAT;
-  model->scheme = *scheme;
-  model->has_scheme = true;
   return RUNG_OK;
 }
 

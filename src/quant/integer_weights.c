@@ -23,15 +23,6 @@ static void my_channels(const integer_weights *weights, const rung_replay *repla
   rung_slice(weights->out, RUNG_QGEMM_GRAIN, replay->ith, replay->nth, begin, end);
 }
 
-/* One scale for all: member 0 makes it, the others wait. */
-static void quantize_per_tensor(integer_weights *weights, const float *shadow, const rung_replay *replay) {
-  if (replay->ith == 0) {
-    rung_quantize_rows(&weights->format, shadow, 1, weights->out * weights->in, 0, weights->q, weights->scale);
-    for (int64_t j = 1; j < weights->out; j++) weights->scale[j] = weights->scale[0];
-  }
-  rung_team_barrier(replay->team);
-}
-
 static void sum_channels(integer_weights *weights, int64_t begin, int64_t end) {
   int64_t in = weights->in, groups = weights->groups, length = weights->group ? weights->group : in;
   for (int64_t j = begin; j < end; j++)
@@ -48,12 +39,22 @@ static void pack_channels(integer_weights *weights, int64_t begin, int64_t end) 
   rung_qgemm_pack(&gemm, weights->q, begin, end);
 }
 
-void integer_weights_quantize_channels(integer_weights *weights, const float *shadow, int64_t begin, int64_t end) {
-  int64_t in = weights->in;
-  rung_quantize_rows(&weights->format, shadow + begin * in, end - begin, in, weights->group, weights->q + begin * in,
-                     weights->scale + begin * weights->groups);
+/* By the scales in force. */
+static void make_channels(integer_weights *weights, const float *shadow, int64_t begin, int64_t end) {
+  weight_grid_codes(&weights->grid, shadow, begin, end, weights->scale, weights->q);
   sum_channels(weights, begin, end);
   pack_channels(weights, begin, end);
+}
+
+void integer_weights_quantize_channels(integer_weights *weights, const float *shadow, int64_t begin, int64_t end) {
+  weight_grid_scales(&weights->grid, shadow, begin, end, weights->scale);
+  make_channels(weights, shadow, begin, end);
+}
+
+/* One scale for all: member 0 makes it, the others wait. */
+static void make_tensor_scale(integer_weights *weights, const float *shadow, const rung_replay *replay) {
+  if (replay->ith == 0) weight_grid_scales(&weights->grid, shadow, 0, weights->out, weights->scale);
+  rung_team_barrier(replay->team);
 }
 
 void integer_weights_quantize(integer_weights *weights, const float *shadow, const rung_replay *replay) {
@@ -63,9 +64,8 @@ void integer_weights_quantize(integer_weights *weights, const float *shadow, con
     integer_weights_quantize_channels(weights, shadow, begin, end);
     return;
   }
-  quantize_per_tensor(weights, shadow, replay);
-  sum_channels(weights, begin, end);
-  pack_channels(weights, begin, end);
+  make_tensor_scale(weights, shadow, replay);
+  make_channels(weights, shadow, begin, end);
 }
 
 /* To -limit .. limit; NaN, from weights that diverged, to the limit. */

@@ -3,9 +3,10 @@
 #ifndef RUNG_INTEGER_WEIGHTS_H
 #define RUNG_INTEGER_WEIGHTS_H
 
-#include <rung/quant.h>
+#include "weight_grid.h"
 
 typedef struct integer_weights {
+  weight_grid grid;
   rung_format format;
   rung_granularity granularity;
   int64_t in, out, group, groups; /* group 0 and groups 1 without groups */
@@ -24,7 +25,7 @@ typedef struct integer_scales {
   int32_t input_zero_point;
 } integer_scales;
 
-/* Plans the memory in the node's graph; format, granularity, in, out and group are set. */
+/* Plans the memory in the node's graph; all before `groups` is set. */
 rung_status integer_weights_plan(integer_weights *weights, rung_node *node);
 /* Quantizes and packs channels begin .. end-1, each by itself: not per tensor. Multiples of RUNG_QGEMM_GRAIN, as in
  * rung_qgemm_pack. */

@@ -1,5 +1,6 @@
 /* From real ranges to quantization parameters, from real multipliers to integer ones, and weights to integers. */
 #include "qparams.h"
+#include "weight_grid.h"
 
 #include <float.h>
 #include <math.h>
@@ -78,7 +79,7 @@ float qparams_weight_scale(const rung_format *format, const float *w, int64_t n)
   return symmetric_scale(rung_kernels_active()->max_abs(w, n), qmax);
 }
 
-static void quantize_weights(const rung_format *format, const float *w, int64_t n, float scale, int8_t *q) {
+void qparams_quantize_weights(const rung_format *format, const float *w, int64_t n, float scale, int8_t *q) {
   if (format->bits == 1) {
     for (int64_t i = 0; i < n; i++) q[i] = w[i] >= 0 ? 1 : -1;
     return;
@@ -90,11 +91,8 @@ static void quantize_weights(const rung_format *format, const float *w, int64_t 
 
 void rung_quantize_rows(const rung_format *format, const float *weight, int64_t rows, int64_t columns, int64_t group,
                         int8_t *q, float *scale) {
-  int64_t width = group > 0 ? group : columns;
-  for (int64_t row = 0; row < rows; row++)
-    for (int64_t column = 0; column < columns; column += width) {
-      int64_t at = row * columns + column, n = columns - column < width ? columns - column : width;
-      *scale = qparams_weight_scale(format, weight + at, n);
-      quantize_weights(format, weight + at, n, *scale++, q + at);
-    }
+  const weight_grid grid = {
+      .method = &max_weights, .format = *format, .rows = rows, .columns = columns, .group = group};
+  weight_grid_scales(&grid, weight, 0, rows, scale);
+  weight_grid_codes(&grid, weight, 0, rows, scale, q);
 }

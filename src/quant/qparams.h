@@ -6,5 +6,7 @@
 /* The scale of the weights w [n] that share one: the largest magnitude over qmax (eq. 5), or of binary weights the mean
  * magnitude. */
 float qparams_weight_scale(const rung_format *format, const float *w, int64_t n);
+/* Their integers (eq. 2): rounded and clamped, or of binary weights the sign, that of 0 being +1. */
+void qparams_quantize_weights(const rung_format *format, const float *w, int64_t n, float scale, int8_t *q);
 
 #endif

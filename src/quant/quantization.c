@@ -3,8 +3,10 @@
 #include "fold.h"
 #include "ops/quantized_ops.h"
 
+#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* What stands for one node of the float graph in one of the new ones. */
 typedef struct image {
@@ -19,6 +21,8 @@ struct rung_quantization {
   rung_graph *graph[2];       /* by rung_arithmetic */
   image *images[2];           /* [nodes of source] */
   rung_quantizer **quantizer; /* [nodes of source]; NULL where none */
+  rung_graph *parameters;     /* what the quantized graphs have beside those of source: scales */
+  rung_node **weight_scale;   /* [nodes of source], of weights: in `parameters`; NULL where none */
 };
 
 typedef struct lowering {
@@ -70,6 +74,15 @@ static const rung_node *fused_activation(const rung_graph *source, const rung_no
   return *clamp == RUNG_CLAMP_NONE ? at : user;
 }
 
+/* The scheme of the layer whose output `node` is, behind activations and the like; of other values the network's. */
+static rung_scheme scheme_of(const rung_quantization *quantization, const rung_node *node) {
+  char name[RUNG_LAYER_NAME];
+  while (node->op != &rung_op_linear && node->op->input_count > 0 && !rung_node_is_parameter(node->input[0]))
+    node = node->input[0];
+  if (node->op != &rung_op_linear) return quantization->scheme;
+  return rung_scheme_of_layer(&quantization->scheme, rung_layer_name(node->input[1], name, sizeof name));
+}
+
 /* ---- Images ----------------------------------------------------------------------------------------------------- */
 
 static bool is_integers(const rung_node *node) {
@@ -79,7 +92,8 @@ static bool is_integers(const rung_node *node) {
 static rung_quantizer *quantizer_of(lowering *lower, const rung_node *source) {
   rung_quantizer **slot = &lower->quantization->quantizer[source->index];
   if (!*slot) {
-    const rung_format format = rung_scheme_activation_format(&lower->quantization->scheme);
+    const rung_scheme scheme = scheme_of(lower->quantization, source);
+    const rung_format format = rung_scheme_activation_format(&scheme);
     *slot = rung_quantizer_new(source->name, &format, &lower->quantization->scheme.observer);
     if (!*slot) lower->status = rung_error_status();
   }
@@ -130,8 +144,27 @@ static void spread_image(lowering *lower, const rung_node *linear, const rung_no
   while (user != last && consumers(lower->quantization->source, user, &user) == 1) lower->images[user->index] = im;
 }
 
+/* Where the weight's scales from outside are, all 0 at first; both graphs and all layers of the weight share it. */
+static rung_node *weight_scale(lowering *lower, const rung_node *weight) {
+  rung_quantization *quantization = lower->quantization;
+  const rung_scheme *scheme = &quantization->scheme;
+  rung_node **slot = &quantization->weight_scale[weight->index];
+  if (!*slot) {
+    char name[256];
+    snprintf(name, sizeof name, "%s.scale", weight->name);
+    const int64_t out = weight->value.shape.extent[0], in = rung_tensor_count(&weight->value) / out;
+    const int64_t group = scheme->weight_granularity == RUNG_PER_GROUP ? scheme->weight_group : in;
+    const rung_shape shape =
+        scheme->weight_granularity == RUNG_PER_TENSOR ? RUNG_SHAPE(1) : RUNG_SHAPE(out, (in + group - 1) / group);
+    *slot = rung_graph_parameter(quantization->parameters, name, shape);
+    rung_node_set_trainable(*slot, false);
+    if (!*slot) lower->status = rung_error_status();
+  }
+  return share(lower, *slot);
+}
+
 static void lower_linear_to_integers(lowering *lower, const rung_node *node) {
-  const rung_scheme *scheme = &lower->quantization->scheme;
+  const rung_scheme of_layer = scheme_of(lower->quantization, node), *scheme = &of_layer;
   rung_clamp clamp;
   const rung_node *last = fused_activation(lower->quantization->source, node, &clamp);
   bool grid = wanted_on_grid(lower->quantization->source, last);
@@ -146,7 +179,9 @@ static void lower_linear_to_integers(lowering *lower, const rung_node *node) {
       .clamp = clamp,
       .output = grid ? quantizer_of(lower, last) : NULL,
       .ranges = scheme->ranges,
-      .backward = scheme->backward};
+      .backward = scheme->backward,
+      .weights = scheme->weights,
+      .weight_scale = weight_scale(lower, node->input[1])};
   if (grid && !options.output) return;
   rung_node *layer = rung_quantized_linear(grid_image(lower, node->input[0]), share(lower, node->input[1]),
                                            share(lower, fold_bias(node)), &options);
@@ -154,11 +189,13 @@ static void lower_linear_to_integers(lowering *lower, const rung_node *node) {
 }
 
 static void lower_linear_to_simulation(lowering *lower, const rung_node *node) {
-  const rung_scheme *scheme = &lower->quantization->scheme;
-  const rung_format format = rung_scheme_weight_format(scheme);
+  const rung_scheme of_layer = scheme_of(lower->quantization, node), *scheme = &of_layer;
+  const rung_weight_options options = {.format = rung_scheme_weight_format(scheme),
+                                       .granularity = scheme->weight_granularity,
+                                       .group = scheme->weight_granularity == RUNG_PER_GROUP ? scheme->weight_group : 0,
+                                       .method = scheme->weights};
   rung_node *weight =
-      rung_fake_quantize_weight(share(lower, node->input[1]), &format, scheme->weight_granularity,
-                                scheme->weight_granularity == RUNG_PER_GROUP ? scheme->weight_group : 0);
+      rung_fake_quantize_weight_with(share(lower, node->input[1]), weight_scale(lower, node->input[1]), &options);
   lower->images[node->index].exact =
       rung_linear_with(grid_image(lower, node->input[0]), weight, share(lower, fold_bias(node)));
 }
@@ -240,25 +277,36 @@ static rung_status check_bound(const rung_graph *graph) {
   return RUNG_OK;
 }
 
+static rung_status allocate(rung_quantization *quantization, rung_graph *graph) {
+  const size_t nodes = (size_t)rung_graph_node_count(graph);
+  quantization->source = graph;
+  quantization->quantizer = calloc(nodes, sizeof(rung_quantizer *));
+  quantization->weight_scale = calloc(nodes, sizeof(rung_node *));
+  if (!quantization->quantizer || !quantization->weight_scale)
+    return rung_fail(RUNG_ERROR_MEMORY, "quantize: no memory");
+  quantization->parameters = rung_graph_new(&(rung_graph_options){.team = rung_graph_team(graph)});
+  return quantization->parameters ? RUNG_OK : RUNG_ERROR_MEMORY;
+}
+
 rung_quantization *rung_quantization_new(rung_graph *graph, const rung_scheme *scheme) {
-  if (rung_scheme_check(scheme) != RUNG_OK || rung_graph_status(graph) != RUNG_OK || check_bound(graph) != RUNG_OK)
+  if (rung_scheme_check(scheme) != RUNG_OK || rung_graph_status(graph) != RUNG_OK || check_bound(graph) != RUNG_OK ||
+      rung_scheme_check_names(scheme, graph) != RUNG_OK)
     return NULL;
   rung_quantization *quantization = calloc(1, sizeof *quantization);
-  if (quantization) quantization->quantizer = calloc((size_t)rung_graph_node_count(graph), sizeof(rung_quantizer *));
-  if (!quantization || !quantization->quantizer) {
+  if (!quantization) {
     rung_fail(RUNG_ERROR_MEMORY, "quantize: no memory");
-    free(quantization);
     return NULL;
   }
   quantization->scheme = *scheme;
-  quantization->source = graph;
-  fold_batch_norms(graph);
-  if (lower_graph(quantization, RUNG_ARITHMETIC_INTEGER) != RUNG_OK ||
-      lower_graph(quantization, RUNG_ARITHMETIC_SIMULATED) != RUNG_OK) {
-    rung_quantization_free(quantization);
-    return NULL;
-  }
-  return quantization;
+  rung_status status = allocate(quantization, graph);
+  if (status == RUNG_OK) fold_batch_norms(graph);
+  if (status == RUNG_OK) status = lower_graph(quantization, RUNG_ARITHMETIC_INTEGER);
+  if (status == RUNG_OK) status = lower_graph(quantization, RUNG_ARITHMETIC_SIMULATED);
+  quantization->scheme.layers = NULL; /* the caller's, and read */
+  quantization->scheme.layer_count = 0;
+  if (status == RUNG_OK) return quantization;
+  rung_quantization_free(quantization);
+  return NULL;
 }
 
 void rung_quantization_free(rung_quantization *quantization) {
@@ -269,6 +317,8 @@ void rung_quantization_free(rung_quantization *quantization) {
     rung_graph_free(quantization->graph[a]);
     free(quantization->images[a]);
   }
+  rung_graph_free(quantization->parameters);
+  free(quantization->weight_scale);
   free(quantization->quantizer);
   free(quantization);
 }
@@ -297,6 +347,35 @@ rung_quantizer *rung_quantization_quantizer(const rung_quantization *quantizatio
 
 rung_quantizer *rung_quantization_quantizer_of(const rung_quantization *quantization, const rung_node *node) {
   return quantization->quantizer[node->index];
+}
+
+static rung_node *weight_scale_of(const rung_quantization *quantization, const rung_node *linear) {
+  const bool good = linear && linear->op == &rung_op_linear && linear->graph == quantization->source;
+  return good ? quantization->weight_scale[linear->input[1]->index] : NULL;
+}
+
+rung_status rung_quantization_set_weight_scale(rung_quantization *quantization, const rung_node *linear,
+                                               const float *scale) {
+  rung_node *operand = weight_scale_of(quantization, linear);
+  if (!operand)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "weight scale: '%s' is no linear layer of the float graph",
+                     linear ? linear->name : "NULL");
+  const int64_t count = rung_tensor_count(&operand->value);
+  for (int64_t i = 0; scale && i < count; i++)
+    if (!(scale[i] >= FLT_MIN && scale[i] <= FLT_MAX))
+      return rung_fail(RUNG_ERROR_ARGUMENT, "%s: value %lld is %g, expected a positive, normal number", operand->name,
+                       (long long)i, (double)scale[i]);
+  if (scale)
+    memcpy(operand->value.data, scale, (size_t)count * sizeof(float));
+  else
+    memset(operand->value.data, 0, (size_t)count * sizeof(float));
+  rung_quantization_refresh(quantization);
+  return RUNG_OK;
+}
+
+const rung_tensor *rung_quantization_weight_scale(const rung_quantization *quantization, const rung_node *linear) {
+  const rung_node *operand = weight_scale_of(quantization, linear);
+  return operand ? &operand->value : NULL;
 }
 
 void rung_quantization_refresh(rung_quantization *quantization) {

@@ -1,6 +1,7 @@
 /* Formats and schemes: which integers, for what. */
 #include <rung/quant.h>
 
+#include "layer_scheme.h"
 #include "observer.h"
 
 #include <string.h>
@@ -57,7 +58,8 @@ rung_status rung_scheme_check(const rung_scheme *scheme) {
     return rung_fail(RUNG_ERROR_ARGUMENT, "ranges %d, expected delayed (0) or current (1)", (int)scheme->ranges);
   if ((int)scheme->backward < 0 || scheme->backward >= RUNG_BACKWARD_COUNT)
     return rung_fail(RUNG_ERROR_ARGUMENT, "backward %d, expected f32 (0), bf16 (1) or int8 (2)", (int)scheme->backward);
-  return observer_check_options(&scheme->observer);
+  status = observer_check_options(&scheme->observer);
+  return status == RUNG_OK ? layer_schemes_check(scheme) : status;
 }
 
 static const char *const backward_names[RUNG_BACKWARD_COUNT] = {

@@ -36,6 +36,7 @@ void checkpoint_put_fields(checkpoint_out *out, const char *prefix, const text_f
 /* Zeroed memory that lives until the file is written; NULL once something failed. */
 void *checkpoint_memory(checkpoint_out *out, size_t count, size_t size);
 
+void checkpoint_put_layers(checkpoint_out *out, const rung_scheme *scheme);
 void checkpoint_put_quantizers(checkpoint_out *out, const rung_quantization *quantization);
 void checkpoint_put_history(checkpoint_out *out, const rung_model *model);
 void checkpoint_put_fit(checkpoint_out *out, const fit_state *fit);
@@ -55,6 +56,8 @@ const rung_tensor *checkpoint_get(const checkpoint_in *in, const char *prefix, c
                                   rung_shape shape);
 rung_status checkpoint_get_fields(const checkpoint_in *in, const char *prefix, const text_field *table, void *object);
 
+/* Sets the scheme's layers, in memory that is `layers` from then on, also where it fails: rung_release it. */
+rung_status checkpoint_get_layers(const checkpoint_in *in, rung_scheme *scheme, rung_layer_scheme **layers);
 rung_status checkpoint_get_quantizers(const checkpoint_in *in, rung_quantization *quantization);
 /* Of a file without one: none. */
 rung_status checkpoint_get_history(const checkpoint_in *in, rung_model *model);

@@ -53,6 +53,7 @@ rung_status checkpoint_open(const char *path, checkpoint_in *in, rung_safetensor
 typedef struct file_contents {
   model_fields model;
   rung_scheme scheme;
+  rung_layer_scheme *layers; /* the scheme's, owned */
   rung_tensor inputs;
   const uint8_t *trainable; /* [parameters] */
 } file_contents;
@@ -105,7 +106,9 @@ static rung_status read_contents(const checkpoint_in *in, const rung_model *mode
   if (status == RUNG_OK) status = check_parameters(in, model);
   if (status == RUNG_OK && fields->has_scheme) {
     status = checkpoint_get_fields(in, "scheme", scheme_table, &contents->scheme);
-    if (status == RUNG_OK && rung_scheme_check(&contents->scheme) != RUNG_OK)
+    if (status == RUNG_OK) status = checkpoint_get_layers(in, &contents->scheme, &contents->layers);
+    if (status == RUNG_OK && (rung_scheme_check(&contents->scheme) != RUNG_OK ||
+                              rung_scheme_check_names(&contents->scheme, model->graph) != RUNG_OK))
       status = rung_fail(RUNG_ERROR_FORMAT, "%s: %s", in->path, rung_error());
   }
   if (status == RUNG_OK && fields->calibrated) {
@@ -168,6 +171,22 @@ static rung_status check_integers(const checkpoint_in *in, const rung_quantizati
   return RUNG_OK;
 }
 
+/* Those weights that a file says nothing of, as files of before do not, have the scales that their values give. */
+static rung_status set_weight_scales(const checkpoint_in *in, const rung_model *model) {
+  const rung_node *node;
+  for (int i = 0; (node = rung_graph_node(model->graph, i)) != NULL; i++) {
+    const rung_tensor *mine = rung_quantization_weight_scale(model->quantization, node);
+    char name[1024];
+    snprintf(name, sizeof name, "rung.weight_scale.%s", mine != NULL ? node->input[1]->name : "");
+    if (mine == NULL || rung_safetensors_find(in->file, name) == NULL) continue;
+    const rung_tensor *scale = rung_safetensors_expect(in->file, name, RUNG_F32, &mine->shape);
+    if (scale == NULL) return rung_error_status();
+    if (rung_quantization_set_weight_scale(model->quantization, node, scale->data) != RUNG_OK)
+      return rung_fail(RUNG_ERROR_FORMAT, "%s: %s", in->path, rung_error());
+  }
+  return RUNG_OK;
+}
+
 static rung_status set_quantization(const checkpoint_in *in, rung_model *model, const file_contents *contents) {
   rung_status status = bind_example(model, &contents->inputs);
   if (status != RUNG_OK) return status;
@@ -178,29 +197,36 @@ static rung_status set_quantization(const checkpoint_in *in, rung_model *model, 
   rung_graph_set_step(rung_quantization_graph(model->quantization, RUNG_ARITHMETIC_INTEGER), fields->integer_steps);
   rung_graph_set_step(rung_quantization_graph(model->quantization, RUNG_ARITHMETIC_SIMULATED), fields->simulated_steps);
   status = checkpoint_get_quantizers(in, model->quantization);
+  if (status == RUNG_OK) status = set_weight_scales(in, model);
   if (status != RUNG_OK) return status;
   rung_quantization_refresh(model->quantization);
   rung_quantization_make_integers(model->quantization);
   return check_integers(in, model->quantization);
 }
 
-rung_status checkpoint_restore(const checkpoint_in *in, rung_model *model) {
-  file_contents contents = {0};
-  rung_status status = read_contents(in, model, &contents);
-  if (status == RUNG_OK) status = checkpoint_get_history(in, model);
+static rung_status set_model(const checkpoint_in *in, rung_model *model, const file_contents *contents) {
+  rung_status status = checkpoint_get_history(in, model);
+  if (status == RUNG_OK) status = model_set_scheme(model, &contents->scheme);
   if (status != RUNG_OK) return status;
+  model->has_scheme = contents->model.has_scheme;
   rung_quantization_free(model->quantization);
   model->quantization = NULL;
   model->form = RUNG_FORM_FLOAT;
-  set_parameters(in, model, contents.trainable);
-  rung_graph_set_step(model->graph, contents.model.float_steps);
-  model->epochs = contents.model.epochs;
-  model->has_scheme = contents.model.has_scheme;
-  model->scheme = contents.scheme;
-  if (contents.model.calibrated) status = set_quantization(in, model, &contents);
-  if (status == RUNG_OK) return rung_model_use(model, (rung_form)contents.model.form);
+  set_parameters(in, model, contents->trainable);
+  rung_graph_set_step(model->graph, contents->model.float_steps);
+  model->epochs = contents->model.epochs;
+  if (contents->model.calibrated) status = set_quantization(in, model, contents);
+  if (status == RUNG_OK) return rung_model_use(model, (rung_form)contents->model.form);
   rung_quantization_free(model->quantization);
   model->quantization = NULL;
+  return status;
+}
+
+rung_status checkpoint_restore(const checkpoint_in *in, rung_model *model) {
+  file_contents contents = {0};
+  rung_status status = read_contents(in, model, &contents);
+  if (status == RUNG_OK) status = set_model(in, model, &contents);
+  rung_release(contents.layers);
   return status;
 }
 

@@ -78,11 +78,17 @@ static void put_names(checkpoint_out *out, const rung_quantization *quantization
   if (names != NULL) checkpoint_put_text(out, "quantizers", names);
 }
 
+/* The default observer is one with a histogram below 5 bits, so layers with bits of their own may differ in that. */
+static bool any_histogram(const rung_quantization *quantization, int count) {
+  for (int i = 0; i < count; i++)
+    if (!rung_observer_needs_range_only(rung_quantization_quantizer(quantization, i)->observer)) return true;
+  return false;
+}
+
 void checkpoint_put_quantizers(checkpoint_out *out, const rung_quantization *quantization) {
   const int count = rung_quantization_quantizer_count(quantization);
   if (count == 0) return;
-  /* All have the scheme's observer. */
-  const bool histograms = !rung_observer_needs_range_only(rung_quantization_quantizer(quantization, 0)->observer);
+  const bool histograms = any_histogram(quantization, count);
   quantizer_columns columns = {0};
   rung_observer_state *seen = checkpoint_memory(out, 1, sizeof *seen);
   if (!allocate_columns(out, (size_t)count, histograms, &columns)) return;

@@ -10,7 +10,7 @@
  *
  * forward   y[i] = s clamp(rne(w[i] (1/s)), -qmax, qmax),  s = max|w| / qmax;  binary: s sign(w[i]), s = mean|w|
  * backward  dw[i] += dy[i], as no weight lies outside;  binary: |w[i]| <= 1 ? dy[i] : 0 */
-#include "../qparams.h"
+#include "../weight_grid.h"
 #include "observing.h"
 
 #include <math.h>
@@ -71,66 +71,75 @@ rung_node *rung_fake_quantize(rung_node *x, rung_quantizer *quantizer, rung_rang
 
 /* ---- Weights ---------------------------------------------------------------------------------------------------- */
 
-typedef struct weight_attributes {
-  rung_format format;
-  rung_granularity granularity;
-  int64_t group;
-} weight_attributes;
+enum { weight_input, scale_input };
 
-static rung_status infer_weight(rung_node *node) {
-  const weight_attributes *attributes = node->attributes;
-  const rung_tensor *weight = &node->input[0]->value;
-  rung_status status = rung_format_check(&attributes->format, "weight_bits");
+/* The weight's grid, and what the forward pass makes on it. */
+typedef struct weight_state {
+  weight_grid grid;
+  int8_t *q;    /* [rows, columns] */
+  float *scale; /* [rows, groups] */
+} weight_state;
+
+static weight_grid grid_of(const rung_node *node) {
+  const rung_weight_options *options = node->attributes;
+  const rung_tensor *weight = &node->input[weight_input]->value;
+  const rung_node *scale = node->input[scale_input];
+  return (weight_grid){.method = weight_method_of(options->method),
+                       .format = options->format,
+                       .per_tensor = options->granularity == RUNG_PER_TENSOR,
+                       .rows = weight->shape.extent[0],
+                       .columns = rung_tensor_count(weight) / weight->shape.extent[0],
+                       .group = options->granularity == RUNG_PER_GROUP ? options->group : 0,
+                       .operand = scale ? scale->value.data : NULL};
+}
+
+static rung_status check_weight(const rung_node *node) {
+  const rung_weight_options *options = node->attributes;
+  const rung_tensor *weight = &node->input[weight_input]->value;
+  rung_status status = rung_format_check(&options->format, "weight_bits");
   if (status != RUNG_OK) return status;
-  if (!attributes->format.symmetric)
+  if (!options->format.symmetric)
     return rung_fail(RUNG_ERROR_ARGUMENT, "%s: the format is affine, expected symmetric", node->name);
   if (weight->type != RUNG_F32 || weight->shape.rank < 1)
     return rung_fail(RUNG_ERROR_ARGUMENT, "%s: '%s' is %s of rank %d, expected f32 of rank 1 or more", node->name,
-                     node->input[0]->name, rung_dtype_name(weight->type), weight->shape.rank);
-  if (attributes->granularity == RUNG_PER_GROUP && attributes->group < 1)
-    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: group %lld, expected 1 or more", node->name,
-                     (long long)attributes->group);
-  node->value.type = RUNG_F32;
-  node->value.shape = weight->shape;
+                     node->input[weight_input]->name, rung_dtype_name(weight->type), weight->shape.rank);
+  if (options->granularity == RUNG_PER_GROUP && options->group < 1)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: group %lld, expected 1 or more", node->name, (long long)options->group);
   return RUNG_OK;
 }
 
-static void simulate(const rung_format *format, float *y, const float *w, int64_t n, float scale) {
-  if (format->bits == 1) {
-    for (int64_t i = 0; i < n; i++) y[i] = w[i] >= 0 ? scale : -scale;
-    return;
-  }
-  int32_t qmin, qmax;
-  rung_format_range(format, &qmin, &qmax);
-  rung_kernels_active()->fake_quantize(y, NULL, w, n, scale, 1 / scale, 0, qmin, qmax);
+static rung_status infer_weight(rung_node *node) {
+  rung_status status = check_weight(node);
+  if (status != RUNG_OK) return status;
+  const rung_tensor *weight = &node->input[weight_input]->value;
+  node->value.type = RUNG_F32;
+  node->value.shape = weight->shape;
+  const weight_grid grid = grid_of(node);
+  status = weight_grid_check(&grid, node->input[scale_input]);
+  if (status != RUNG_OK) return status;
+  weight_state *state = node->state = rung_node_allocate(node, 1, sizeof *state);
+  if (!state) return RUNG_ERROR_MEMORY;
+  state->grid = grid;
+  state->q = rung_node_allocate(node, (size_t)rung_tensor_count(weight), 1);
+  state->scale = rung_node_allocate(node, (size_t)(grid.rows * weight_grid_groups(&grid)), sizeof(float));
+  return state->q && state->scale ? RUNG_OK : RUNG_ERROR_MEMORY;
 }
 
-/* This member's rows, as elements begin .. end-1. */
+/* This member's rows. */
 static void my_rows(const rung_node *node, const rung_replay *replay, int64_t *begin, int64_t *end) {
-  int64_t rows = node->value.shape.extent[0], columns = rung_tensor_count(&node->value) / rows;
-  rung_slice(rows, 1, replay->ith, replay->nth, begin, end);
-  *begin *= columns;
-  *end *= columns;
+  rung_slice(node->value.shape.extent[0], 1, replay->ith, replay->nth, begin, end);
 }
 
 /* Per tensor every member finds the one scale for itself, which costs less than waiting for another. */
 static void forward_weight(rung_node *node, const rung_replay *replay) {
-  const weight_attributes *attributes = node->attributes;
-  const rung_format *format = &attributes->format;
-  const float *w = node->input[0]->value.data;
-  float *y = node->value.data;
-  int64_t begin, end, count = rung_tensor_count(&node->value), columns = count / node->value.shape.extent[0];
+  const weight_state *state = node->state;
+  const float *w = node->input[weight_input]->value.data;
+  int64_t begin, end;
   my_rows(node, replay, &begin, &end);
-  if (attributes->granularity == RUNG_PER_TENSOR) {
-    simulate(format, y + begin, w + begin, end - begin, qparams_weight_scale(format, w, count));
-    return;
-  }
-  int64_t width = attributes->granularity == RUNG_PER_GROUP ? attributes->group : columns;
-  for (int64_t row = begin; row < end; row += columns)
-    for (int64_t column = 0; column < columns; column += width) {
-      int64_t at = row + column, n = columns - column < width ? columns - column : width;
-      simulate(format, y + at, w + at, n, qparams_weight_scale(format, w + at, n));
-    }
+  if (begin == end) return;
+  weight_grid_scales(&state->grid, w, begin, end, state->scale);
+  weight_grid_codes(&state->grid, w, begin, end, state->scale, state->q);
+  weight_grid_reals(&state->grid, state->q, begin, end, state->scale, node->value.data);
 }
 
 static void backward_weight(rung_node *node, const rung_replay *replay) {
@@ -140,7 +149,9 @@ static void backward_weight(rung_node *node, const rung_replay *replay) {
   float *dw = weight->gradient.data;
   int64_t begin, end;
   my_rows(node, replay, &begin, &end);
-  if (((const weight_attributes *)node->attributes)->format.bits > 1) {
+  begin *= ((const weight_state *)node->state)->grid.columns;
+  end *= ((const weight_state *)node->state)->grid.columns;
+  if (((const rung_weight_options *)node->attributes)->format.bits > 1) {
     rung_kernels_active()->scale_add(dw + begin, dy + begin, 1, end - begin, node->accumulate[0]);
     return;
   }
@@ -151,13 +162,19 @@ static void backward_weight(rung_node *node, const rung_replay *replay) {
 }
 
 static const rung_op fake_quantize_weight_op = {.name = "fake_quantize_weight",
-                                                .input_count = 1,
+                                                .input_count = 2,
                                                 .infer = infer_weight,
                                                 .forward = forward_weight,
                                                 .backward = backward_weight};
 
+rung_node *rung_fake_quantize_weight_with(rung_node *weight, rung_node *scale, const rung_weight_options *options) {
+  if (!weight) return NULL;
+  rung_node *inputs[] = {weight, scale};
+  return rung_record(&fake_quantize_weight_op, inputs, options, sizeof *options);
+}
+
 rung_node *rung_fake_quantize_weight(rung_node *weight, const rung_format *format, rung_granularity granularity,
                                      int64_t group) {
-  const weight_attributes attributes = {*format, granularity, group};
-  return rung_record(&fake_quantize_weight_op, &weight, &attributes, sizeof attributes);
+  return rung_fake_quantize_weight_with(
+      weight, NULL, &(rung_weight_options){.format = *format, .granularity = granularity, .group = group});
 }

@@ -23,6 +23,19 @@ static bool observes_apart(const linear_state *state) {
                                    !rung_observer_needs_range_only(state->options.output->observer));
 }
 
+static weight_grid grid_of(const rung_node *node) {
+  const rung_quantized_linear_options *options = node->attributes;
+  const rung_shape *w = &node->input[weight_input]->value.shape;
+  const rung_node *scale = node->input[scale_input];
+  return (weight_grid){.method = weight_method_of(options->weights),
+                       .format = options->weight_format,
+                       .per_tensor = options->granularity == RUNG_PER_TENSOR,
+                       .rows = w->extent[0],
+                       .columns = w->extent[1],
+                       .group = options->group,
+                       .operand = scale ? scale->value.data : NULL};
+}
+
 static rung_status check_operands(const rung_node *node) {
   const rung_node *x = node->input[x_input], *weight = node->input[weight_input], *bias = node->input[bias_input];
   char have_x[RUNG_SHAPE_TEXT], have_w[RUNG_SHAPE_TEXT];
@@ -40,6 +53,9 @@ static rung_status check_operands(const rung_node *node) {
     return rung_fail(RUNG_ERROR_SHAPE, "quantized_linear: bias is %s, expected [%lld]",
                      rung_shape_format(&bias->value.shape, have_x, sizeof have_x), (long long)w->extent[0]);
   const rung_quantized_linear_options *options = node->attributes;
+  const weight_grid grid = grid_of(node);
+  rung_status status = weight_grid_check(&grid, node->input[scale_input]);
+  if (status != RUNG_OK) return status;
   if ((int)options->backward < 0 || options->backward >= RUNG_BACKWARD_COUNT)
     return rung_fail(RUNG_ERROR_ARGUMENT, "quantized_linear: backward %d, expected f32 (0), bf16 (1) or int8 (2)",
                      (int)options->backward);
@@ -93,7 +109,8 @@ static rung_status infer(rung_node *node) {
   if (!state) return RUNG_ERROR_MEMORY;
   state->options = *(const rung_quantized_linear_options *)node->attributes;
   const rung_shape *w = &node->input[weight_input]->value.shape;
-  state->weights = (integer_weights){.format = state->options.weight_format,
+  state->weights = (integer_weights){.grid = grid_of(node),
+                                     .format = state->options.weight_format,
                                      .granularity = state->options.granularity,
                                      .in = w->extent[1],
                                      .out = w->extent[0],
@@ -258,7 +275,7 @@ static void settle(rung_node *node, const rung_replay *replay) {
 }
 
 const rung_op quantized_linear_op = {.name = "quantized_linear",
-                                     .input_count = 3,
+                                     .input_count = 4,
                                      .infer = infer,
                                      .prepare = prepare,
                                      .forward = forward,
@@ -271,7 +288,7 @@ const rung_op quantized_linear_op = {.name = "quantized_linear",
 rung_node *rung_quantized_linear(rung_node *x, rung_node *weight, rung_node *bias,
                                  const rung_quantized_linear_options *options) {
   if (!x || !weight) return NULL;
-  rung_node *inputs[] = {x, weight, bias};
+  rung_node *inputs[] = {x, weight, bias, options->weight_scale};
   return rung_record(&quantized_linear_op, inputs, options, sizeof *options);
 }
 

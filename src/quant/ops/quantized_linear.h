@@ -5,7 +5,7 @@
 
 #include "../integer_weights.h"
 
-enum { x_input, weight_input, bias_input };
+enum { x_input, weight_input, bias_input, scale_input };
 
 /* The gradient of the output as int8, times one scale: g, and h[i,j] = g[i,j] s_w[j]. */
 typedef struct gradient_codes {
