@@ -92,14 +92,15 @@ function draw() {
   Chart.defaults.borderColor = colour.line;
   Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
   Chart.defaults.plugins.legend.labels.usePointStyle = true;
+  Chart.defaults.plugins.legend.labels.boxHeight = 7;
   charts = drawings.map((make) => make());
 }
 
 const axis = (text, more = {}) => ({ title: { display: true, text }, ...more });
 
 /* Ticks of a logarithmic axis: powers of ten, and 2 and 5 of them where there is room. */
-const logarithmic = (text) => axis(text, {
-  type: "logarithmic",
+const logarithmic = (text, more = {}) => axis(text, {
+  type: "logarithmic", ...more,
   ticks: { autoSkip: true, maxRotation: 0, callback: (value) => {
     const digit = value / 10 ** Math.floor(Math.log10(value) + 1e-9);
     return [1, 2, 5].some((one) => Math.abs(digit - one) < 1e-6) ? significant(value, 2) : null;
@@ -196,7 +197,7 @@ function weights() {
           { label: "after", data: points(histogram.after), backgroundColor: colours().series[1], ...bar, barPercentage: 0.5, order: 0 },
           { label: "before", data: points(histogram.before), backgroundColor: `${colours().series[0]}99`, ...bar, order: 1 }] },
           options: { scales: { x: axis("value of the weight", { type: "linear", offset: false, grid: { offset: false } }),
-            y: logarithmic("weights in a bin") } } };
+            y: logarithmic("weights in a bin", { min: 0.5 }) } } };
       });
   }
   if (!hasCharts) numbers(made, ["layer", "weights", "least", "largest", "SQNR, dB"], data.layers.map((layer) => [layer.name,
@@ -232,7 +233,7 @@ function activations() {
           { label: "inside of the clip", data: part(true), backgroundColor: colours().series[0], ...bar },
           { label: "outside", data: part(false), backgroundColor: colours().series[1], ...bar }] },
           options: { scales: { x: axis("value in FP32", { type: "linear", offset: false, grid: { offset: false } }),
-            y: logarithmic("values in a bin") } } };
+            y: logarithmic("values in a bin", { min: 0.5 }) } } };
       });
   }
   numbers(made, ["activation", "least", "largest", "clip from", "clip to", "clipped"], data.activations.map((one) => [one.name,
@@ -245,14 +246,16 @@ function activations() {
 /* Names points, where there is room for the name. */
 const pointNames = {
   id: "pointNames",
-  afterDatasetsDraw({ ctx, data: drawn, getDatasetMeta, chartArea }) {
-    const taken = [];
+  afterDatasetsDraw(drawn) {
+    const { ctx, chartArea } = drawn;
+    const taken = drawn.data.datasets.flatMap((set, s) => drawn.getDatasetMeta(s).data.map((point) => point.getProps(["x", "y"], true)))
+      .map(({ x, y }) => [x - 5, y - 5, x + 5, y + 5]);
     ctx.save();
     ctx.font = `0.75rem ${Chart.defaults.font.family}`;
     ctx.fillStyle = Chart.defaults.color;
-    drawn.datasets.forEach((set, s) => set.data.forEach((point, i) => {
+    drawn.data.datasets.forEach((set, s) => set.data.forEach((point, i) => {
       if (!point.name) return;
-      const { x, y } = this.place(getDatasetMeta, s, i), width = ctx.measureText(point.name).width;
+      const { x, y } = drawn.getDatasetMeta(s).data[i].getProps(["x", "y"], true), width = ctx.measureText(point.name).width;
       const places = [[x + 8, y + 4], [x - width - 8, y + 4], [x - width / 2, y - 9], [x - width / 2, y + 18], [x + 6, y - 9], [x + 6, y + 16]];
       const free = places.find(([left, base]) => left >= chartArea.left && left + width <= chartArea.right &&
         base - 10 >= chartArea.top && base <= chartArea.bottom &&
@@ -262,8 +265,7 @@ const pointNames = {
       ctx.fillText(point.name, free[0], free[1]);
     }));
     ctx.restore();
-  },
-  place: (meta, set, index) => meta(set).data[index].getProps(["x", "y"], true) };
+  } };
 
 /* Of the points those that no other is both smaller and better than. */
 function undominated(points) {
@@ -279,10 +281,11 @@ function frontier() {
   const made = figure("frontier", `Bits, ${classifies ? "accuracy" : "loss"} and size`,
     `The FP32 network rounded to nearest at several widths: ranges from training data, measured on ${data.data}, nothing ` +
     "trained. wNaM is N bits for weights and M for activations. The line joins the widths that no other beats in both.");
-  const own = data.bytes === undefined ? [] : [{ x: data.bytes / 1000, y: of(data.integer), name: `this model, ${data.bits}` }];
+  const own = data.bytes === undefined ? [] : [{ x: data.bytes / 1000, y: of(data.integer), name: data.bits }];
   const real = [{ x: data.float_bytes / 1000, y: of(data.float), name: "FP32" }];
   chart(made, null, `${classifies ? "Accuracy" : "Loss"} against size of ${points.length} widths, this model and FP32`, () => {
-    const [blue, orange, green] = colours().series;
+    const [blue, orange, green] = colours().series, all = [...points, ...own, ...real].map(({ x }) => x);
+    const sizes = [Math.min(...all), Math.max(...all)];
     const line = classifies ? undominated([...points, ...own, ...real]) : [];
     return { type: "scatter", plugins: [pointNames],
       data: { datasets: [
@@ -291,7 +294,7 @@ function frontier() {
         { label: "FP32", data: real, pointStyle: "triangle", radius: 7, borderColor: green, backgroundColor: green },
         { label: "not beaten", data: line.map(({ x, y }) => ({ x, y })), type: "line", stepped: true, borderColor: colours().grey, borderWidth: 1.5,
           borderDash: [5, 4], pointRadius: 0, pointStyle: "line", order: 9 }] },
-      options: { scales: { x: logarithmic("parameters of the integer program, kB"), y: axis(unit, { grace: "5%" }) },
+      options: { scales: { x: logarithmic("size of the parameters, kB", { min: 0.8 * sizes[0], max: 1.3 * sizes[1] }), y: axis(unit, { grace: "5%" }) },
         plugins: { tooltip: { callbacks: { label: ({ raw }) => `${raw.name || ""} ${significant(raw.x)} kB, ${significant(raw.y)}` } } } } };
   }, true);
   numbers(made, ["widths", "size", unit], [["FP32", kilobytes(data.float_bytes), significant(of(data.float))],
