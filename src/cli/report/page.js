@@ -69,12 +69,13 @@ function chart(into, title, alternative, make, tall) {
   const canvas = element("canvas", { role: "img", "aria-label": alternative });
   into.append(element("div", {}, title ? element("h3", {}, title) : null,
     element("div", { class: tall ? "plot tall" : "plot" }, canvas)));
-  drawings.push(() => {
-    const drawn = new Chart(canvas, make());
-    canvas.dataset.points = drawn.data.datasets.reduce((all, set) => all + set.data.length, 0);
-    return drawn;
-  });
+  drawings.push(() => new Chart(canvas, make()));
 }
+
+/* Points that stand somewhere, and bars that have a length. */
+const drawnPoints = (drawn) => drawn.data.datasets.reduce((all, _, i) => all +
+  drawn.getDatasetMeta(i).data.filter(({ x, y, base, horizontal }) =>
+    Number.isFinite(x) && Number.isFinite(y) && base !== (horizontal ? x : y)).length, 0);
 
 function colours() {
   const style = getComputedStyle(root), of = (name) => style.getPropertyValue(`--${name}`).trim();
@@ -94,6 +95,7 @@ function draw() {
   Chart.defaults.plugins.legend.labels.usePointStyle = true;
   Chart.defaults.plugins.legend.labels.boxHeight = 7;
   charts = drawings.map((make) => make());
+  charts.forEach((drawn) => { drawn.canvas.dataset.points = drawnPoints(drawn); });
 }
 
 const axis = (text, more = {}) => ({ title: { display: true, text }, ...more });
