@@ -33,7 +33,7 @@ static const struct {
     {{TRAIN, MODEL, "--rate", "inf"}, "--rate 'inf'"},
     {{TRAIN, MODEL, "--rate", "1e-3x"}, "--rate '1e-3x'"},
     {{TRAIN, MODEL, "--momentum", "1"}, "--momentum '1'"},
-    {{TRAIN, MODEL, "--optimizer", "adamm"}, "--optimizer 'adamm': expected adam, adamw or sgd"},
+    {{TRAIN, MODEL, "--optimizer", "adamm"}, "--optimizer 'adamm': expected adam, adamw, sgd or adam8bit"},
     {{TRAIN, MODEL, "--schedule", ""}, "--schedule '': expected cosine, constant or step"},
     {{TRAIN, MODEL, "--loss", "hinge"}, "--loss 'hinge': expected cross-entropy, squared-hinge or squared-error"},
     {{TRAIN, MODEL, "--loss", "squared-error"}, "has labels, the model's loss wants targets"},
@@ -251,7 +251,7 @@ START_TEST(bash_completes) {
   scratch_write("script", r->out, strlen(r->out));
   ck_assert_str_eq(offered("qu"), "quantize ");
   ck_assert_str_eq(offered("train --opt"), "--optimizer ");
-  ck_assert_str_eq(offered("train --optimizer ad"), "adam adamw ");
+  ck_assert_str_eq(offered("train --optimizer ad"), "adam adam8bit adamw ");
   ck_assert_str_eq(offered("export on"), "onnx ");
   ck_assert_str_eq(offered("freeze --da"), " ");
 }

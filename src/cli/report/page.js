@@ -211,14 +211,15 @@ function weights() {
 function activations() {
   if (!data.activations.length) return;
   const made = figure("activations", "Ranges of activations and the chosen clip",
-    "What the FP32 network's values reach on these examples, and the part of it that integers can stand for (the clip). " +
+    "What values reach in the quantized network before they are rounded, on these examples, and the part of it that integers " +
+    "can stand for (the clip). " +
     "A clip far inside of the range cuts values off; one far outside wastes steps.");
   chart(made, null, `Ranges and clips of ${data.activations.length} activations`, () => ({
     type: "bar",
     data: { labels: data.activations.map((one) => one.name), datasets: [
       { label: "clip", data: data.activations.map((one) => [one.clip_least, one.clip_most]), grouped: false,
         backgroundColor: colours().series[1], barPercentage: 0.3, order: 0 },
-      { label: "range in FP32", data: data.activations.map((one) => [one.least, one.most]), grouped: false,
+      { label: "range before rounding", data: data.activations.map((one) => [one.least, one.most]), grouped: false,
         backgroundColor: `${colours().series[0]}99`, barPercentage: 0.8, order: 1 }] },
     options: { indexAxis: "y", scales: { x: axis("value, in units of the layer's output"), y: axis("activation") } } }));
   const grid = element("div", { class: "charts" });
@@ -234,7 +235,7 @@ function activations() {
         return { type: "bar", data: { datasets: [
           { label: "inside of the clip", data: part(true), backgroundColor: colours().series[0], ...bar },
           { label: "outside", data: part(false), backgroundColor: colours().series[1], ...bar }] },
-          options: { scales: { x: axis("value in FP32", { type: "linear", offset: false, grid: { offset: false } }),
+          options: { scales: { x: axis("value before rounding", { type: "linear", offset: false, grid: { offset: false } }),
             y: logarithmic("values in a bin", { min: 0.5 }) } } };
       });
   }
