@@ -100,12 +100,14 @@ function draw() {
 
 const axis = (text, more = {}) => ({ title: { display: true, text }, ...more });
 
-/* Ticks of a logarithmic axis: powers of ten, and 2 and 5 of them where there is room. */
-const logarithmic = (text, more = {}) => axis(text, {
+const compact = (value) => value < 1e4 ? significant(value, 2) : value.toLocaleString("en", { notation: "compact" });
+
+/* Ticks of a logarithmic axis: powers of ten, and 2 and 5 of them where there is room; `name` writes them. */
+const logarithmic = (text, more = {}, name = compact) => axis(text, {
   type: "logarithmic", ...more,
   ticks: { autoSkip: true, maxRotation: 0, callback: (value) => {
     const digit = value / 10 ** Math.floor(Math.log10(value) + 1e-9);
-    return [1, 2, 5].some((one) => Math.abs(digit - one) < 1e-6) ? significant(value, 2) : null;
+    return [1, 2, 5].some((one) => Math.abs(digit - one) < 1e-6) ? name(value) : null;
   } } });
 
 /* ---- Head ------------------------------------------------------------------------------------------------------- */
@@ -270,39 +272,45 @@ const pointNames = {
     ctx.restore();
   } };
 
-/* Of the points those that no other is both smaller and better than. */
+/* Of the points those that no other is both smaller and less wrong than. */
 function undominated(points) {
-  let best = -Infinity;
-  return [...points].sort((a, b) => a.x - b.x || b.y - a.y).filter((point) => point.y > best && ((best = point.y), true));
+  let best = Infinity;
+  return [...points].sort((a, b) => a.x - b.x || a.y - b.y).filter((point) => point.y < best && ((best = point.y), true));
 }
 
+/* The share of wrong answers, on a logarithmic axis, tells 98 from 99 % beside 50; none wrong is half of one. Labelled by
+ * the accuracy, the best on top. */
+const wrong = (accuracy) => 100 * Math.max(1 - accuracy, 0.5 / data.examples);
+const accuracyAxis = () => logarithmic("accuracy, % (distance from 100: logarithmic)", { reverse: true, grace: "5%" },
+  (error) => String(Number((100 - error).toPrecision(6))));
+
 function frontier() {
-  const classifies = data.float.accuracy !== undefined, of = (one) => classifies ? 100 * one.accuracy : one.loss;
-  const unit = classifies ? "accuracy, %" : "loss (lower is better)";
+  const classifies = data.float.accuracy !== undefined, of = (one) => classifies ? wrong(one.accuracy) : one.loss;
+  const told = (one) => classifies ? percent(one.accuracy) : significant(one.loss);
   const points = data.frontier.filter((one) => one.bytes !== undefined)
-    .map((one) => ({ x: one.bytes / 1000, y: of(one), name: one.bits }));
+    .map((one) => ({ x: one.bytes / 1000, y: of(one), name: one.bits, told: told(one) }));
   const made = figure("frontier", `Bits, ${classifies ? "accuracy" : "loss"} and size`,
     `The FP32 network rounded to nearest at several widths: ranges from training data, measured on ${data.data}, nothing ` +
     "trained. wNaM is N bits for weights and M for activations. The line joins the widths that no other beats in both.");
-  const own = data.bytes === undefined ? [] : [{ x: data.bytes / 1000, y: of(data.integer), name: data.bits }];
-  const real = [{ x: data.float_bytes / 1000, y: of(data.float), name: "FP32" }];
+  const own = data.bytes === undefined ? [] : [{ x: data.bytes / 1000, y: of(data.integer), name: data.bits, told: told(data.integer) }];
+  const real = [{ x: data.float_bytes / 1000, y: of(data.float), name: "FP32", told: told(data.float) }];
   chart(made, null, `${classifies ? "Accuracy" : "Loss"} against size of ${points.length} widths, this model and FP32`, () => {
     const [blue, orange, green] = colours().series, all = [...points, ...own, ...real].map(({ x }) => x);
     const sizes = [Math.min(...all), Math.max(...all)];
-    const line = classifies ? undominated([...points, ...own, ...real]) : [];
+    const line = undominated([...points, ...own, ...real]);
     return { type: "scatter", plugins: [pointNames],
       data: { datasets: [
-        { label: "this model", data: own, pointStyle: "star", radius: 9, borderWidth: 3, borderColor: orange, backgroundColor: orange },
+        { label: "this model", data: own, pointStyle: "star", radius: 9, borderWidth: 2, borderColor: orange, backgroundColor: orange },
         { label: "rounded to nearest", data: points, pointStyle: "circle", radius: 5, borderColor: blue, backgroundColor: blue },
         { label: "FP32", data: real, pointStyle: "triangle", radius: 7, borderColor: green, backgroundColor: green },
         { label: "not beaten", data: line.map(({ x, y }) => ({ x, y })), type: "line", stepped: true, borderColor: colours().grey, borderWidth: 1.5,
-          borderDash: [5, 4], pointRadius: 0, pointStyle: "line", order: 9 }] },
-      options: { scales: { x: logarithmic("size of the parameters, kB", { min: 0.8 * sizes[0], max: 1.3 * sizes[1] }), y: axis(unit, { grace: "5%" }) },
-        plugins: { tooltip: { callbacks: { label: ({ raw }) => `${raw.name || ""} ${significant(raw.x)} kB, ${significant(raw.y)}` } } } } };
+          borderDash: [5, 4], pointRadius: 0, pointHitRadius: 0, pointStyle: "line", order: 9 }] },
+      options: { scales: { x: logarithmic("size of the parameters, kB", { min: 0.8 * sizes[0], max: 1.3 * sizes[1] }), y: classifies ? accuracyAxis() : logarithmic("loss", { reverse: true }) },
+        plugins: { tooltip: { callbacks: { label: ({ raw }) => `${raw.name} ${significant(raw.x)} kB, ${raw.told}` } } } } };
   }, true);
-  numbers(made, ["widths", "size", unit], [["FP32", kilobytes(data.float_bytes), significant(of(data.float))],
-    ...data.frontier.map((one) => [one.bits, kilobytes(one.bytes), significant(of(one))]),
-    [`this model, ${data.bits}`, kilobytes(data.bytes), significant(of(data.integer))]]);
+  numbers(made, ["widths", "size", classifies ? "accuracy" : "loss"], [["FP32", kilobytes(data.float_bytes), told(data.float)],
+    ...data.frontier.map((one) => [one.bits, kilobytes(one.bytes), told(one)]),
+    [`this model, ${data.bits}`, kilobytes(data.bytes), told(data.integer)]]);
 }
 
 /* ---- Answers ---------------------------------------------------------------------------------------------------- */
