@@ -137,6 +137,10 @@ static const struct {
     {{"import", "@t", "-o", "out"}, "notes.txt: "},
     {{"inspect", "@t"}, "notes.txt: "},
     {{"inspect", "missing.onnx"}, "FILE 'missing.onnx': cannot be read"},
+    {{"report", "@t", "--data", "@"}, "notes.txt: "},
+    {{"report", "@t"}, "--data DATA is missing"},
+    {{"report", "@t", "--data", "@", "-o", "missing/r.html"}, "--out 'missing/r.html': cannot be written"},
+    {{"report", "@t", "--data", "@", "--against", "missing"}, "--against 'missing': cannot be read"},
     {{"memory"}, "expected --params or a MODEL"},
     {{"memory", "@t", "--params", "7B"}, "expected --params or a MODEL, not both"},
     {{"memory", "@t"}, "notes.txt: "},
@@ -182,7 +186,7 @@ START_TEST(a_link_into_a_missing_folder_is_told_before_the_work) {
 }
 END_TEST
 
-enum { COMMANDS = 13 };
+enum { COMMANDS = 14 };
 
 /* ---- Help ------------------------------------------------------------------------------------------------------- */
 
