@@ -29,6 +29,9 @@ static const char *observer_name(int kind) {
 static const char *backward_name(int backward) {
   return rung_backward_name((rung_backward)backward);
 }
+static const char *batch_norm_mode_name(int mode) {
+  return rung_batch_norm_mode_name((rung_batch_norm_mode)mode);
+}
 static const char *optimizer_name(int kind) {
   return rung_optimizer_name((rung_optimizer_kind)kind);
 }
@@ -74,6 +77,8 @@ const text_field scheme_table[] = {
     FIELD("observer_percentile", FIELD_F32, rung_scheme, observer.percentile),
     NAMED("ranges", rung_scheme, ranges, ranges_name, 2),
     NAMED("backward", rung_scheme, backward, backward_name, RUNG_BACKWARD_COUNT),
+    NAMED("batch_norm", rung_scheme, batch_norm, batch_norm_mode_name, RUNG_BATCH_NORM_MODE_COUNT),
+    FIELD("input_bits", FIELD_INT, rung_scheme, input_bits),
     {0}};
 
 const text_field input_table[] = {NAMED("type", rung_tensor, type, dtype_name, RUNG_DTYPE_COUNT),
