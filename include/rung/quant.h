@@ -201,7 +201,7 @@ typedef struct rung_scheme {
   int activation_bits;
   /* 0: inputs that come as 8-bit integers keep these, others have activation_bits. 1 .. 8: inputs of either kind are
    * quantized to so many bits, the range of 8-bit integers being that of their type; signed and symmetric where it has
-   * negative numbers, as behind rung_affine(x, 2, -1). */
+   * negative numbers, as behind rung_rescale(x, 2, -1). */
   int input_bits;
   rung_granularity weight_granularity;
   int64_t weight_group;           /* RUNG_PER_GROUP: a positive multiple of 4 */
