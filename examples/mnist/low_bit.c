@@ -49,7 +49,7 @@ static rung_model *record(const settings *options) {
       rung_model_new(&(rung_model_options){.batch = BATCH, .threads = options->threads, .seed = options->seed});
   const rung_linear_options layer = {.no_bias = true};
   rung_node *x = rung_input(model, "image", RUNG_SHAPE(28, 28));
-  x = rung_dropout(rung_affine(x, 2, -1), recipe->dropout);
+  x = rung_dropout(rung_rescale(x, 2, -1), recipe->dropout);
   for (int i = 1; i <= 3; i++) {
     char linear[16], norm[16];
     snprintf(linear, sizeof linear, "fc%d", i);
@@ -58,7 +58,7 @@ static rung_model *record(const settings *options) {
     x = rung_dropout(x, recipe->dropout);
   }
   x = rung_linear_init(x, "fc4", CLASSES, &layer);
-  x = rung_scalar_norm_init(x, "norm", &(rung_batch_norm_options){.epsilon = 1e-4f});
+  x = rung_batch_norm_init(x, "norm", &(rung_batch_norm_options){.epsilon = 1e-4f, .whole = true});
   if (recipe->cross_entropy)
     rung_loss_cross_entropy(x);
   else
