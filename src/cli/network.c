@@ -131,8 +131,8 @@ void network_tell(session *asked, const rung_model *model) {
   char bits[8];
   uint64_t hash = rung_model_hash(model);
   json *object = asked->report.object;
-  pruning_tell(asked, model);
   report_say(&asked->report, "weights %016" PRIx64 "\n", hash);
+  pruning_tell(asked, model);
   json_text(object, "bits", network_bits(model, bits));
   json_whole(object, "parameters", network_parameters(model));
   json_hash(object, "weights_hash", hash);

@@ -60,9 +60,9 @@ ROW(CLIP_NORM, TRAINING, "clip-norm", 0, NUMBER("C", NULL, 1e-9, 1e9),
 ROW(NO_SHUFFLE, TRAINING, "no-shuffle", 0, FLAG,
     "take the examples in their order")
 ROW(PRUNE, TRAINING, "prune", 0, NUMBER("S", NULL, 1e-6, 0.999999),
-    "set this share of the weights to 0 for good, 0.9 for 9 of 10; or remove that share of the neurons of each hidden layer")
+    "set this share of the weights to 0 for good, 0.9 for 9 of 10; or remove that share of the hidden neurons")
 ROW(PRUNE_METHOD, TRAINING, "prune-method", 0, TEXT("METHOD", "magnitude"),
-    "which: magnitude, the smallest weights of all layers together; per-layer; neurons; or N:M, as in 2:4, the N largest of every M neighbours stay (without --prune)")
+    "which: magnitude, the smallest weights of all layers together; per-layer; neurons, neurons-per-layer; or N:M, as in 2:4, the N largest of every M neighbours stay (without --prune)")
 ROW(PRUNE_EPOCHS, TRAINING, "prune-epochs", 0, WHOLE("N", NULL, 0, 100000),
     "--prune: epochs over which its share is reached; 0: at the start; by default half of --epochs")
 ROW(TEACHER, TRAINING, "teacher", 0, INPUT("FILE", NULL),
@@ -138,6 +138,12 @@ ROW(REAL, RESULTS, "real", 0, FLAG,
     "--out: what the logits stand for, in f32, rather than the integers")
 ROW(FOLDER, RESULTS, "folder", 'o', FOLDER("FOLDER", NULL),
     "the folder to be written into")
+ROW(PAGE, RESULTS, "out", 'o', OUTPUT("FILE.html", NULL),
+    "the page to be written; without it tables alone are printed")
+ROW(AGAINST, RESULTS, "against", 0, INPUT("FILE", NULL),
+    "the FP32 network that it is held against: the model that it came from; by default the FP32 weights behind its integers")
+ROW(FRONTIER, RESULTS, "frontier", 0, TEXT("wNaM,...", "w8a8,w6a8,w5a8,w4a8,w3a8,w2a8,w6a6,w5a5,w4a4,w3a3,w2a2"),
+    "the widths at which accuracy is set against size; none: not at all")
 ROW(NAME, RESULTS, "name", 0, TEXT("NAME", "model"),
     "C: of the files and functions: NAME.c, NAME_run")
 ROW(WITH_TEST, RESULTS, "with-test", 0, FLAG,

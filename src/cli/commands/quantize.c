@@ -30,6 +30,7 @@ static ending quantize(session *asked, data_sets *data, rung_model **model, ptq_
   if (!*model || rung_model_use(*model, RUNG_FORM_FLOAT) != RUNG_OK) return ENDS_BADLY;
   data_tell_classes(asked, data->all);
   rung_status status = rung_quantize(*model, &scheme);
+  if (status != RUNG_OK && how->layers) rung_fail(status, "--%s", rung_error()); /* all else was checked */
   if (status == RUNG_OK && data->test) status = network_test(asked, *model, data->test, "float_test", &before);
   if (status == RUNG_OK) status = ptq_run(asked, *model, data->train, how);
   if (status == RUNG_OK) status = rung_model_save(*model, out);
