@@ -90,7 +90,7 @@ typedef struct weight_rows {
 /* A binary weight beyond [-1, 1] gets no gradient (Courbariaux et al., BinaryConnect, 2015). */
 static void cut_binary(float *gradient, const float *shadow, int64_t count) {
   for (int64_t i = 0; i < count; i++)
-    if (fabsf(shadow[i]) > 1) gradient[i] = 0;
+    gradient[i] = fabsf(shadow[i]) > 1 ? 0 : gradient[i];
 }
 
 static void take_rows(void *context, float *gradient, int64_t row, int64_t rows) {
