@@ -79,6 +79,7 @@ typedef struct rung_parameter {
   bool trainable;
 } rung_parameter;
 
+/* Those of the network, in order of recording; then the scales that a calibrated model's scheme learns. */
 RUNG_API int rung_model_parameter_count(const rung_model *model);
 RUNG_API rung_parameter rung_model_parameter(const rung_model *model, int index);
 RUNG_API void rung_model_touch(rung_model *model); /* the parameters were changed from outside */

@@ -75,12 +75,25 @@ rung_quantization *rung_model_quantization(const rung_model *model) {
 
 /* ---- Parameters ------------------------------------------------------------------------------------------------- */
 
-static rung_node *parameter_at(const rung_model *model, int index) {
-  for (int i = 0; i < rung_graph_node_count(model->graph); i++) {
-    rung_node *node = rung_graph_node(model->graph, i);
+static rung_node *parameter_of(const rung_graph *graph, int index) {
+  for (int i = 0; i < rung_graph_node_count(graph); i++) {
+    rung_node *node = rung_graph_node(graph, i);
     if (rung_node_is_parameter(node) && index-- == 0) return node;
   }
   return NULL;
+}
+
+int model_float_parameter_count(const rung_model *model) {
+  int count = 0;
+  while (parameter_of(model->graph, count)) count++;
+  return count;
+}
+
+/* Those of the float graph, then what the quantized ones have learned beside them. */
+static rung_node *parameter_at(const rung_model *model, int index) {
+  rung_node *own = parameter_of(model->graph, index);
+  if (own || !model->quantization) return own;
+  return parameter_of(rung_quantization_learned(model->quantization), index - model_float_parameter_count(model));
 }
 
 int rung_model_parameter_count(const rung_model *model) {

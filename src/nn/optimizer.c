@@ -21,6 +21,7 @@ typedef struct target {
 struct optimizer {
   const optimizer_kind *kind;
   rung_fit_options options; /* the defaults filled in */
+  rung_fit_options bare;    /* the same without weight decay */
   rung_team *team;
   optimizer_step step;
   target *targets;
@@ -135,7 +136,8 @@ optimizer *optimizer_new(rung_graph *graph, const rung_fit_options *options) {
   optimizer *self = rung_allocate(sizeof *self);
   if (!self) return NULL;
   self->kind = kinds[options->optimizer];
-  self->options = optimizer_with_defaults(options);
+  self->options = self->bare = optimizer_with_defaults(options);
+  self->bare.weight_decay = 0;
   self->team = rung_graph_team(graph);
   self->step = (optimizer_step){.options = &self->options, .gradient_scale = 1, .beta1_power = 1, .beta2_power = 1};
   if (allocate(self, graph) != RUNG_OK) {
@@ -207,7 +209,9 @@ static void update_slice(const optimizer *self, const target *at, const optimize
                          int64_t begin, int64_t end) {
   float *slot[OPTIMIZER_MAX_SLOTS];
   for (int k = 0; k < self->kind->slots; k++) slot[k] = at->slot[k] + begin;
-  self->kind->update(step, at->weight + begin, gradient, slot, end - begin);
+  optimizer_step own = *step;
+  if (at->parameter->undecayed) own.options = &self->bare;
+  self->kind->update(&own, at->weight + begin, gradient, slot, end - begin);
 }
 
 static void take(void *context, const rung_node *parameter, const float *gradient, int64_t begin, int64_t end) {

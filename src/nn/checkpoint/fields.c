@@ -29,6 +29,12 @@ static const char *observer_name(int kind) {
 static const char *backward_name(int backward) {
   return rung_backward_name((rung_backward)backward);
 }
+static const char *weights_name(int method) {
+  return rung_weight_method_name((rung_weight_method)method);
+}
+static const char *activations_name(int method) {
+  return rung_activation_method_name((rung_activation_method)method);
+}
 static const char *optimizer_name(int kind) {
   return rung_optimizer_name((rung_optimizer_kind)kind);
 }
@@ -38,10 +44,12 @@ static const char *dtype_name(int type) {
 
 /* ---- The tables ------------------------------------------------------------------------------------------------- */
 
-#define NAMED(name, structure, member, function, values)                                                               \
-  { name, FIELD_NAME, offsetof(structure, member), function, values }
-#define FIELD(name, kind, structure, member)                                                                           \
-  { name, kind, offsetof(structure, member), NULL, 0 }
+#define NAMED_SINCE(name, structure, member, function, values, absent)                                                 \
+  { name, FIELD_NAME, offsetof(structure, member), function, values, absent }
+#define NAMED(name, structure, member, function, values) NAMED_SINCE(name, structure, member, function, values, NULL)
+#define FIELD_SINCE(name, kind, structure, member, absent)                                                             \
+  { name, kind, offsetof(structure, member), NULL, 0, absent }
+#define FIELD(name, kind, structure, member) FIELD_SINCE(name, kind, structure, member, NULL)
 
 const text_field model_table[] = {FIELD("batch", FIELD_I64, model_fields, batch),
                                   FIELD("seed", FIELD_U64, model_fields, seed),
@@ -66,6 +74,9 @@ const text_field scheme_table[] = {
     FIELD("observer_percentile", FIELD_F32, rung_scheme, observer.percentile),
     NAMED("ranges", rung_scheme, ranges, ranges_name, 2),
     NAMED("backward", rung_scheme, backward, backward_name, RUNG_BACKWARD_COUNT),
+    NAMED_SINCE("weights", rung_scheme, weights, weights_name, RUNG_WEIGHTS_COUNT, "max"),
+    NAMED_SINCE("activations", rung_scheme, activations, activations_name, RUNG_ACTIVATIONS_COUNT, "observed"),
+    FIELD_SINCE("clip_decay", FIELD_F32, rung_scheme, clip_decay, "0"),
     {0}};
 
 const text_field input_table[] = {NAMED("type", rung_tensor, type, dtype_name, RUNG_DTYPE_COUNT),

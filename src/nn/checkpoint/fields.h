@@ -13,6 +13,7 @@ typedef struct text_field {
   /* FIELD_NAME: the names of an enum's values 0 .. count-1 */
   const char *(*value_name)(int value);
   int count;
+  const char *absent; /* what it is where a file, of before there was such a field, has none; NULL: an error */
 } text_field;
 
 enum { FIELD_TEXT = 64 };

@@ -4,8 +4,9 @@
 #define RUNG_QUANTIZED_LINEAR_H
 
 #include "../integer_weights.h"
+#include "learned_scale.h"
 
-enum { x_input, weight_input, bias_input, scale_input };
+enum { x_input, weight_input, bias_input, scale_input, output_scale_input };
 
 /* The gradient of the output as int8, times one scale: g, and h[i,j] = g[i,j] s_w[j]. */
 typedef struct gradient_codes {
@@ -26,9 +27,11 @@ typedef struct linear_state {
   int64_t mask_stride;        /* bytes */
   int32_t *acc_min, *acc_max; /* [out] of the last replay that observed them */
   float *low, *high;          /* [out]: the same as reals */
-  int32_t *acc;         /* [batch, out], for observers that need every value; allocated with `real` or not at all */
-  float *real;          /* [batch, out]: acc as reals, after the clamp */
-  gradient_codes codes; /* RUNG_BACKWARD_INT8 */
+  int32_t *acc;          /* [batch, out], for observers that need every value; allocated with `real` or not at all */
+  float *real;           /* [batch, out]: acc as reals, after the clamp */
+  gradient_codes codes;  /* RUNG_BACKWARD_INT8 */
+  learned_scale learned; /* the output's */
+  float *before, *scale_gradient; /* learned weight scales: the operand before the step; [out, groups] */
 } linear_state;
 
 /* RUNG_BACKWARD_INT8, in quantized_linear_int8.c. */
