@@ -73,6 +73,18 @@ RUNG_API rung_node *rung_squared_hinge(rung_node *scores,
                                        rung_node *label); /* [n,classes], i32 [n]: mean over n and classes of max(0, 1 -
                                                              y s)^2, y = +1 for the label's class, else -1 */
 
+/* Distillation (Hinton et al., 2015): in replays with .training, and only there, the value of a rung_cross_entropy is
+ *   mean over n of (1 - alpha) cross entropy + alpha T^2 KL(softmax(teacher / T) || softmax(logits / T))  (eq. 63). */
+typedef struct rung_distillation {
+  const float *logits; /* [examples, classes]: the teacher's, of each example of the bound sources; borrowed */
+  int64_t examples;
+  float temperature; /* T > 0 */
+  float alpha;       /* 0 < alpha <= 1 */
+} rung_distillation;
+
+/* `distillation` NULL: from the labels alone again. Memory for a batch is taken the first time. */
+RUNG_API rung_status rung_cross_entropy_distill(rung_node *cross_entropy, const rung_distillation *distillation);
+
 /* RUNG_OK, or what recording first failed with (its message is then rung_error() again). */
 RUNG_API rung_status rung_graph_status(const rung_graph *graph);
 
@@ -88,6 +100,8 @@ RUNG_API const rung_tensor *rung_graph_bound(const rung_node *leaf);
 /* Takes elements begin .. end-1 of a parameter's gradient, final, from the member that computed them. */
 typedef void rung_gradient_take(void *context, const rung_node *parameter, const float *gradient, int64_t begin,
                                 int64_t end);
+/* Whether it wants this one so. */
+typedef bool rung_gradient_takes(const void *context, const rung_node *parameter);
 
 typedef struct rung_replay_options {
   int64_t count;         /* examples, 1 .. batch */
@@ -99,10 +113,12 @@ typedef struct rung_replay_options {
   const rung_node *last; /* stop after this node (no backward); NULL: the whole graph */
   /* The optimizer. `update` is called on every member of the team after the backward pass, within the same run of
    * the team. With `take`, the gradients of the parameters for which rung_node_is_taken are given to that, piece by
-   * piece, as they come, when nothing reads the parameter any more; they are not stored. */
+   * piece, as they come, when nothing reads the parameter any more; they are not stored. With `takes`, of those
+   * parameters only for which it is true; the others' gradients are whole when `update` is called. */
   rung_task *update;
   rung_gradient_take *take;
-  void *context; /* of both */
+  rung_gradient_takes *takes; /* NULL: all */
+  void *context;              /* of all three */
 } rung_replay_options;
 
 RUNG_API rung_status rung_graph_replay(rung_graph *graph, const rung_replay_options *options);
@@ -141,7 +157,8 @@ typedef struct rung_replay {
   rung_team *team;
   void *scratch;            /* this member's, at least the node's scratch_bytes */
   rung_gradient_take *take; /* NULL: gradients are stored */
-  void *context;            /* of take */
+  rung_gradient_takes *takes;
+  void *context; /* of both */
 } rung_replay;
 
 typedef struct rung_op {

@@ -14,6 +14,7 @@
 #ifndef RUNG_NN_H
 #define RUNG_NN_H
 
+#include <rung/nn/prune.h>
 #include <rung/quant.h>
 
 #ifdef __cplusplus
@@ -32,6 +33,10 @@ typedef struct rung_model_options {
 
 RUNG_API rung_model *rung_model_new(const rung_model_options *options);
 RUNG_API void rung_model_free(rung_model *model);
+/* The model as it stands, once more: layers, parameters, masks, scheme, ranges, form; what one does the other does, to
+ * the last bit. `options` may be NULL; a batch or threads of 0 are the model's, and the seed always is. NULL with a
+ * message otherwise. A teacher of its own student is such a copy. */
+RUNG_API rung_model *rung_model_copy(const rung_model *model, const rung_model_options *options);
 
 /* What an example is: `shape` without the batch, which comes in front. Then layers and operations (rung/autograd.h),
  * then one loss, which ends it. */
@@ -79,14 +84,14 @@ typedef struct rung_parameter {
   bool trainable;
 } rung_parameter;
 
-/* Those of the network, in order of recording; then the scales that a calibrated model's scheme learns. */
 RUNG_API int rung_model_parameter_count(const rung_model *model);
 RUNG_API rung_parameter rung_model_parameter(const rung_model *model, int index);
 RUNG_API void rung_model_touch(rung_model *model); /* the parameters were changed from outside */
-/* FNV-1a (64 bit) over the bits of all parameters, in order of recording, each f32 as 4 little-endian bytes. */
+/* FNV-1a (64 bit) over the bits of all parameters, in order of recording, and of the scales that a calibrated model has
+ * learned (rung_quantization_learned), each f32 as 4 little-endian bytes. */
 RUNG_API uint64_t rung_model_hash(const rung_model *model);
 
-/* RUNG_ERROR_NUMERIC, naming the parameter, where a value is not finite. */
+/* RUNG_ERROR_NUMERIC, naming the parameter, where a value of what the hash is over is not finite. */
 RUNG_API rung_status rung_model_check_finite(const rung_model *model);
 
 /* ---- Files ------------------------------------------------------------------------------------------------------ */
@@ -144,10 +149,12 @@ typedef enum rung_optimizer_kind {
   RUNG_OPTIMIZER_ADAM = 0, /* Kingma and Ba, 2015; weight_decay is L2, in the gradient */
   RUNG_OPTIMIZER_ADAMW,    /* Loshchilov and Hutter, 2019: weight_decay is decoupled */
   RUNG_OPTIMIZER_SGD,      /* momentum and Nesterov's as in Sutskever et al., 2013, in PyTorch's form */
+  RUNG_OPTIMIZER_ADAM8BIT, /* AdamW with its moments in 8 bits, of parameters with 4096 weights and more (Dettmers et
+                              al., 8-bit optimizers via block-wise quantization, 2022) */
   RUNG_OPTIMIZER_KIND_COUNT
 } rung_optimizer_kind;
 
-RUNG_API const char *rung_optimizer_name(rung_optimizer_kind kind); /* "adam", "adamw", "sgd" */
+RUNG_API const char *rung_optimizer_name(rung_optimizer_kind kind); /* "adam", "adamw", "sgd", "adam8bit" */
 
 typedef enum rung_schedule_kind {
   RUNG_SCHEDULE_COSINE = 0, /* from the rate to 0 along half a cosine (Loshchilov and Hutter, 2017) */
@@ -206,6 +213,15 @@ typedef struct rung_fit_options {
   /* Such a file to go on from: the model becomes what it was there, and the weights at the end are, to the last bit,
    * those of a fit that was never stopped. Dataset, batch, seed and all options above must be the same. */
   const char *resume;
+  /* Zero: nothing is pruned that was not. */
+  rung_prune_schedule prune;
+  /* Distillation (Hinton et al., 2015; docs/distillation.md): the loss is then (1 - alpha) times the cross entropy of
+   * the labels and alpha T^2 KL(softmax(teacher's logits / T) || softmax(logits / T)) (eq. 63); rung_evaluate's is the
+   * cross entropy alone. Another model than this one, of the same input and classes, in any form. What it says to every
+   * example is computed once, before the first step, and kept: 4 bytes a class and example. NULL: none. */
+  rung_model *teacher;
+  float temperature; /* T > 0; 0: 4. With a teacher only */
+  float alpha;       /* 0 < alpha <= 1; 0: 0.9. With a teacher only */
 } rung_fit_options;
 
 /* Trains every trainable parameter on `dataset`, the last short batch included, in the model's present form. Memory is
@@ -213,6 +229,20 @@ typedef struct rung_fit_options {
  * weights are then what the last step left, so save them before trying a bold rate. */
 RUNG_API rung_status rung_fit(rung_model *model, const rung_dataset *dataset, const rung_fit_options *options);
 RUNG_API rung_status rung_evaluate(rung_model *model, const rung_dataset *dataset, rung_metrics *metrics);
+
+/* ---- History ---------------------------------------------------------------------------------------------------- */
+
+/* What an epoch of training came to; NAN where there is no such number. */
+typedef struct rung_epoch {
+  int weight_bits, activation_bits; /* of its scheme; 0 where the model was in f32 */
+  float rate;                       /* at its last step */
+  float loss, accuracy;             /* over its examples, while it trained */
+  float validation_loss, validation_accuracy;
+} rung_epoch;
+
+/* The epochs of all fits that the model went through, the oldest first; its file keeps them. */
+RUNG_API int rung_model_epoch_count(const rung_model *model);
+RUNG_API rung_epoch rung_model_epoch(const rung_model *model, int index);
 
 /* ---- Quantizing ------------------------------------------------------------------------------------------------- */
 

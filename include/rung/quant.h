@@ -8,6 +8,7 @@
 #include <rung/autograd.h>
 #include <rung/core.h>
 #include <rung/kernels.h>
+#include <rung/quant/formats.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -155,12 +156,6 @@ RUNG_API rung_status rung_quantizer_restore(rung_quantizer *quantizer, rung_quan
                                             int32_t zero_point, uint64_t observed);
 
 /* ---- Schemes ---------------------------------------------------------------------------------------------------- */
-
-typedef enum rung_granularity {
-  RUNG_PER_CHANNEL = 0, /* one scale an output channel (a row of the weight) */
-  RUNG_PER_TENSOR,
-  RUNG_PER_GROUP /* one scale a channel and group of `weight_group` inputs */
-} rung_granularity;
 
 typedef enum rung_ranges {
   RUNG_RANGES_DELAYED = 0, /* a step quantizes with the range held before it, and observes as it goes: one pass */
@@ -317,6 +312,10 @@ typedef struct rung_integer_layer {
 
 /* RUNG_ERROR_ARGUMENT where the node is no quantized linear layer; RUNG_ERROR_STATE before its first replay. */
 RUNG_API rung_status rung_integer_layer_view(const rung_node *node, rung_integer_layer *layer);
+
+/* Bytes of such a layer's parameters: weights at their own bits; a bias, a multiplier (4 bytes each) and a shift (1
+ * byte) a channel, or group of one. Reads in, out, group, groups and weight_format. */
+RUNG_API int64_t rung_integer_layer_bytes(const rung_integer_layer *layer);
 
 /* Whether the node is a rung_quantize_node. */
 RUNG_API bool rung_node_is_quantize(const rung_node *node);

@@ -59,11 +59,12 @@ static void walk_task(void *context, int ith, int nth) {
                               .team = graph->team,
                               .scratch = graph->scratch ? graph->scratch + (size_t)ith * graph->scratch_stride : NULL,
                               .take = walk->options->take,
+                              .takes = walk->options->takes,
                               .context = walk->options->context};
   walk_forward(walk, &replay);
   if (replay.backward) walk_backward(walk, &replay);
   if (walk->options->update) {
-    if (!replay.backward || !replay.take || !graph->all_taken) rung_team_barrier(graph->team);
+    if (!replay.backward || !replay.take || replay.takes || !graph->all_taken) rung_team_barrier(graph->team);
     walk->options->update(walk->options->context, ith, nth);
   }
 }
@@ -104,6 +105,7 @@ rung_status rung_graph_replay(rung_graph *graph, const rung_replay_options *opti
                               .team = graph->team,
                               .scratch = graph->scratch,
                               .take = options->take,
+                              .takes = options->takes,
                               .context = options->context};
   for (int i = 0; i <= last; i++)
     if (graph->nodes[i]->op->prepare) graph->nodes[i]->op->prepare(graph->nodes[i], &replay);

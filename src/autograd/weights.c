@@ -7,7 +7,8 @@ bool rung_node_is_taken(const rung_node *parameter) {
 }
 
 bool rung_node_takes(const rung_node *node, int k, const rung_replay *replay) {
-  return replay->take && rung_node_is_taken(node->input[k]);
+  const rung_node *parameter = node->input[k];
+  return replay->take && rung_node_is_taken(parameter) && (!replay->takes || replay->takes(replay->context, parameter));
 }
 
 void rung_node_take(const rung_node *node, int k, const rung_replay *replay, const float *gradient, int64_t begin,

@@ -1,12 +1,15 @@
 /* The two lists as arrays, and what options may choose from. */
 #include "table.h"
 
+#include "memory.h"
+
 #include <rung/rung.h>
 #include <string.h>
 
 const char *const group_titles[GROUP_COUNT] = {[GROUP_DATA] = "data",         [GROUP_MODEL] = "model",
                                                [GROUP_TRAINING] = "training", [GROUP_QUANTIZING] = "quantizing",
-                                               [GROUP_RESULTS] = "results",   [GROUP_ALWAYS] = "always"};
+                                               [GROUP_MEMORY] = "memory",     [GROUP_RESULTS] = "results",
+                                               [GROUP_ALWAYS] = "always"};
 
 /* ---- What there is to choose from, in the order of the enums ----------------------------------------------------- */
 
@@ -40,6 +43,10 @@ static const char *ranges_name(int index) {
 
 static const char *optimizer_name(int index) {
   return index < RUNG_OPTIMIZER_KIND_COUNT ? rung_optimizer_name((rung_optimizer_kind)index) : NULL;
+}
+
+static const char *training_name(int index) { /* 0 is no training */
+  return memory_training_name((memory_training)(index + 1));
 }
 
 static const char *backward_name(int index) {

@@ -28,9 +28,11 @@ rung_model *rung_model_new(const rung_model_options *options) {
 void rung_model_free(rung_model *model) {
   if (!model) return;
   rung_quantization_free(model->quantization);
+  model_free_masks(model);
   rung_graph_free(model->graph);
   rung_team_free(model->team);
   rung_release(model->layers);
+  rung_release(model->history);
   free(model);
 }
 
@@ -83,27 +85,21 @@ static rung_node *parameter_of(const rung_graph *graph, int index) {
   return NULL;
 }
 
-int model_float_parameter_count(const rung_model *model) {
+int rung_model_parameter_count(const rung_model *model) {
   int count = 0;
   while (parameter_of(model->graph, count)) count++;
   return count;
 }
 
-/* Those of the float graph, then what the quantized ones have learned beside them. */
+/* Those of the float graph, then the scales that the quantized ones have learned beside them. */
 static rung_node *parameter_at(const rung_model *model, int index) {
-  rung_node *own = parameter_of(model->graph, index);
-  if (own || !model->quantization) return own;
-  return parameter_of(rung_quantization_learned(model->quantization), index - model_float_parameter_count(model));
-}
-
-int rung_model_parameter_count(const rung_model *model) {
-  int count = 0;
-  while (parameter_at(model, count)) count++;
-  return count;
+  const int own = rung_model_parameter_count(model);
+  if (index < own) return parameter_of(model->graph, index);
+  return model->quantization ? parameter_of(rung_quantization_learned(model->quantization), index - own) : NULL;
 }
 
 rung_parameter rung_model_parameter(const rung_model *model, int index) {
-  const rung_node *node = parameter_at(model, index);
+  const rung_node *node = parameter_of(model->graph, index);
   if (!node) return (rung_parameter){0};
   return (rung_parameter){.name = node->name,
                           .shape = node->value.shape,
@@ -113,6 +109,7 @@ rung_parameter rung_model_parameter(const rung_model *model, int index) {
 }
 
 void rung_model_touch(rung_model *model) {
+  model_apply_masks(model);
   if (model->quantization) rung_quantization_refresh(model->quantization);
 }
 

@@ -1,7 +1,10 @@
 /* What all optimizers share: options and their defaults, state, clipping, and the split over the team.
  *
  * Clipping needs the 2-norm of all gradients together. Its squares are summed in chunks of a fixed size, which the
- * members share out, and every member then adds up all chunks in order: the same bits for any size of team. */
+ * members share out, and every member then adds up all chunks in order: the same bits for any size of team.
+ *
+ * Where a slot is quantized, the weights of a block share a scale and are moved together. Gradients come by the rows of
+ * the weight; where those would cut a block, the gradient is stored, and the weight moved after the backward pass. */
 #include "optimizer.h"
 #include "schedule.h"
 
@@ -13,9 +16,12 @@ enum { CHUNK = 4096 };
 typedef struct target {
   const rung_node *parameter;
   float *weight;
-  const float *gradient;
-  float *slot[OPTIMIZER_MAX_SLOTS];
+  float *gradient;
+  const uint8_t *keep; /* NULL: all */
+  optimizer_state slot[OPTIMIZER_MAX_SLOTS];
   int64_t count;
+  bool quantized;
+  bool whole; /* gradients that come by rows hold whole blocks */
 } target;
 
 struct optimizer {
@@ -26,8 +32,9 @@ struct optimizer {
   optimizer_step step;
   target *targets;
   int target_count;
-  const target **of_node; /* [nodes of the graph]; NULL where not trained */
-  float *state;
+  target **of_node; /* [nodes of the graph]; NULL where not trained */
+  char *state;
+  rung_dynamic_map map[OPTIMIZER_MAX_SLOTS];
   float *squares; /* [chunk_count]: each chunk's sum of squares */
   int64_t chunk_count;
 };
@@ -89,26 +96,45 @@ static int64_t chunks_of(int64_t count) {
   return count / CHUNK + (count % CHUNK != 0);
 }
 
-/* A slot's size: each starts on a cache line. */
-static int64_t padded(int64_t count) {
-  return (count + GRAIN - 1) / GRAIN * GRAIN;
+static int64_t blocks_of(int64_t count) {
+  return count / RUNG_DYNAMIC_BLOCK + (count % RUNG_DYNAMIC_BLOCK != 0);
+}
+
+static bool is_quantized(const optimizer *self, int64_t count) {
+  return self->kind->quantized_from > 0 && count >= self->kind->quantized_from;
+}
+
+/* Each array starts on a cache line. The sizes fit: the weight, which is as large, is in memory. */
+static size_t padded(size_t bytes) {
+  return (bytes + RUNG_ALIGNMENT - 1) / RUNG_ALIGNMENT * RUNG_ALIGNMENT;
+}
+
+static void *carve(char **memory, size_t bytes) {
+  void *piece = *memory;
+  *memory += padded(bytes);
+  return piece;
+}
+
+/* Bytes of a parameter's slots. */
+static size_t state_bytes(const optimizer *self, int64_t count) {
+  const size_t blocks = (size_t)blocks_of(count), slots = (size_t)self->kind->slots;
+  if (!is_quantized(self, count)) return slots * padded((size_t)count * sizeof(float));
+  return slots * (padded((size_t)count) + padded(blocks * sizeof(float)));
 }
 
 static rung_status allocate(optimizer *self, const rung_graph *graph) {
-  size_t weights = 0, floats, bytes;
+  size_t bytes = 0;
   for (int i = 0; i < rung_graph_node_count(graph); i++) {
     const rung_node *node = rung_graph_node(graph, i);
     if (!is_trained(node)) continue;
     int64_t count = rung_tensor_count(&node->value);
     self->target_count++;
     self->chunk_count += chunks_of(count);
-    weights += (size_t)padded(count); /* fits: it is in memory */
+    if (!rung_size_add(bytes, state_bytes(self, count), &bytes))
+      return rung_fail(RUNG_ERROR_MEMORY, "fit: the size of the optimizer's state overflows");
   }
   if (self->target_count == 0)
     return rung_fail(RUNG_ERROR_STATE, "fit: nothing to train: the network has no trainable parameter");
-  if (!rung_size_multiply(weights, (size_t)self->kind->slots, &floats) ||
-      !rung_size_multiply(floats, sizeof(float), &bytes))
-    return rung_fail(RUNG_ERROR_MEMORY, "fit: the size of the optimizer's state overflows");
   self->targets = rung_allocate((size_t)self->target_count * sizeof(target));
   self->of_node = rung_allocate((size_t)rung_graph_node_count(graph) * sizeof *self->of_node);
   self->state = rung_allocate(bytes);
@@ -116,9 +142,27 @@ static rung_status allocate(optimizer *self, const rung_graph *graph) {
   return self->targets && self->of_node && self->state && self->squares ? RUNG_OK : RUNG_ERROR_MEMORY;
 }
 
+static void assign_slots(const optimizer *self, target *to, char **memory) {
+  const size_t count = (size_t)to->count, blocks = (size_t)blocks_of(to->count);
+  for (int k = 0; k < self->kind->slots; k++) {
+    optimizer_state *slot = &to->slot[k];
+    if (to->quantized) {
+      slot->code = carve(memory, count);
+      slot->absmax = carve(memory, blocks * sizeof(float));
+    } else {
+      slot->value = carve(memory, count * sizeof(float));
+    }
+  }
+}
+
+/* Rows come RUNG_GEMM_GRAIN at a time; what is no matrix comes in pieces of other sizes. */
+static bool rows_hold_blocks(const rung_tensor *weight) {
+  return weight->shape.rank == 2 && RUNG_GEMM_GRAIN * weight->shape.extent[1] % RUNG_DYNAMIC_BLOCK == 0;
+}
+
 static void assign(optimizer *self, const rung_graph *graph) {
   target *next = self->targets;
-  float *state = self->state;
+  char *memory = self->state;
   for (int i = 0; i < rung_graph_node_count(graph); i++) {
     const rung_node *node = rung_graph_node(graph, i);
     if (!is_trained(node)) continue;
@@ -126,9 +170,18 @@ static void assign(optimizer *self, const rung_graph *graph) {
                      .weight = node->value.data,
                      .gradient = node->gradient.data,
                      .count = rung_tensor_count(&node->value)};
-    for (int k = 0; k < self->kind->slots; k++, state += padded(next->count)) next->slot[k] = state;
+    next->quantized = is_quantized(self, next->count);
+    next->whole = !next->quantized || rows_hold_blocks(&node->value);
+    assign_slots(self, next, &memory);
     self->of_node[i] = next++;
   }
+}
+
+/* What the codes of quantized slots stand for. A scale of 0 makes any code 0. */
+static void make_maps(optimizer *self) {
+  if (self->kind->quantized_from == 0) return;
+  for (int k = 0; k < self->kind->slots; k++) rung_dynamic_map_make(&self->map[k], self->kind->slot[k].is_signed);
+  self->step.map = self->map;
 }
 
 optimizer *optimizer_new(rung_graph *graph, const rung_fit_options *options) {
@@ -145,6 +198,7 @@ optimizer *optimizer_new(rung_graph *graph, const rung_fit_options *options) {
     return NULL;
   }
   assign(self, graph);
+  make_maps(self);
   return self;
 }
 
@@ -155,6 +209,10 @@ void optimizer_free(optimizer *self) {
   rung_release(self->state);
   rung_release(self->squares);
   rung_release(self);
+}
+
+void optimizer_set_mask(optimizer *self, const rung_node *parameter, const uint8_t *keep) {
+  if (self->of_node[parameter->index]) self->of_node[parameter->index]->keep = keep;
 }
 
 /* ---- Steps ------------------------------------------------------------------------------------------------------ */
@@ -171,13 +229,32 @@ void optimizer_skip(optimizer *self, int64_t steps) {
   for (int64_t i = 0; i < steps; i++) optimizer_begin(self, 0);
 }
 
+/* Part 0 of a slot are its numbers or codes, part 1 the scales of codes. */
+static optimizer_slot slot_part(const optimizer *self, const target *of, int k, int part) {
+  const optimizer_state *slot = &of->slot[k];
+  optimizer_slot found = {.name = self->kind->slot[k].name, .part = part ? "absmax" : "", .parameter = of->parameter};
+  found.state = (rung_tensor){.type = RUNG_F32, .shape = of->parameter->value.shape, .data = slot->value};
+  if (slot->code) found.state.type = RUNG_U8, found.state.data = slot->code;
+  if (part)
+    found.state = (rung_tensor){.type = RUNG_F32, .shape = RUNG_SHAPE(blocks_of(of->count)), .data = slot->absmax};
+  return found;
+}
+
 bool optimizer_slot_at(const optimizer *self, int index, optimizer_slot *slot) {
-  const int slots = self->kind->slots;
-  if (index < 0 || index >= self->target_count * slots) return false;
-  const target *at = &self->targets[index / slots];
-  *slot = (optimizer_slot){
-      .name = self->kind->slot_names[index % slots], .parameter = at->parameter, .state = at->slot[index % slots]};
-  return true;
+  if (index < 0) return false;
+  for (int t = 0; t < self->target_count; t++) {
+    const int parts = self->targets[t].quantized ? 2 : 1, all = parts * self->kind->slots;
+    if (index < all) {
+      *slot = slot_part(self, &self->targets[t], index / parts, index % parts);
+      return true;
+    }
+    index -= all;
+  }
+  return false;
+}
+
+static void clear_pruned(const target *at, float *numbers, int64_t begin, int64_t count) {
+  for (int64_t i = 0; at->keep && i < count; i++) numbers[i] = at->keep[begin + i] ? numbers[i] : 0;
 }
 
 /* This member's share of the chunks, which are numbered through all parameters. */
@@ -190,8 +267,10 @@ static void sum_squares(optimizer *self, int ith, int nth) {
     const int64_t chunks = chunks_of(at->count), last = first + chunks < end ? first + chunks : end;
     for (int64_t chunk = first > begin ? first : begin; chunk < last; chunk++) {
       int64_t from = (chunk - first) * CHUNK, left = at->count - from;
-      const float *gradient = at->gradient + from;
-      self->squares[chunk] = kernels->dot(gradient, gradient, left < CHUNK ? left : CHUNK);
+      const int64_t count = left < CHUNK ? left : CHUNK;
+      float *gradient = at->gradient + from;
+      clear_pruned(at, gradient, from, count);
+      self->squares[chunk] = kernels->dot(gradient, gradient, count);
     }
     first += chunks;
   }
@@ -205,13 +284,23 @@ static float clipping_scale(const optimizer *self) {
   return norm > limit ? (float)(limit / norm) : 1;
 }
 
+/* Of a quantized parameter: from the beginning of a block to that of another, or the end. */
 static void update_slice(const optimizer *self, const target *at, const optimizer_step *step, const float *gradient,
                          int64_t begin, int64_t end) {
-  float *slot[OPTIMIZER_MAX_SLOTS];
-  for (int k = 0; k < self->kind->slots; k++) slot[k] = at->slot[k] + begin;
+  optimizer_state slot[OPTIMIZER_MAX_SLOTS];
+  for (int k = 0; k < self->kind->slots; k++) {
+    slot[k] = at->slot[k];
+    if (at->quantized) {
+      slot[k].code += begin;
+      slot[k].absmax += begin / RUNG_DYNAMIC_BLOCK;
+    } else {
+      slot[k].value += begin;
+    }
+  }
   optimizer_step own = *step;
   if (at->parameter->undecayed) own.options = &self->bare;
   self->kind->update(&own, at->weight + begin, gradient, slot, end - begin);
+  clear_pruned(at, at->weight + begin, begin, end - begin);
 }
 
 static void take(void *context, const rung_node *parameter, const float *gradient, int64_t begin, int64_t end) {
@@ -219,8 +308,17 @@ static void take(void *context, const rung_node *parameter, const float *gradien
   update_slice(self, self->of_node[parameter->index], &self->step, gradient, begin, end);
 }
 
+static bool takes(const void *context, const rung_node *parameter) {
+  const optimizer *self = context;
+  return self->of_node[parameter->index]->whole;
+}
+
 rung_gradient_take *optimizer_take(const optimizer *self) {
   return self->options.clip_norm > 0 ? NULL : take;
+}
+
+rung_gradient_takes *optimizer_takes(const optimizer *self) {
+  return self->kind->quantized_from > 0 ? takes : NULL;
 }
 
 void optimizer_update(void *context, int ith, int nth) {
@@ -233,9 +331,9 @@ void optimizer_update(void *context, int ith, int nth) {
   }
   for (int t = 0; t < self->target_count; t++) {
     const target *at = &self->targets[t];
-    if (optimizer_take(self) && rung_node_is_taken(at->parameter)) continue;
+    if (optimizer_take(self) && at->whole && rung_node_is_taken(at->parameter)) continue;
     int64_t begin, end;
-    rung_slice(at->count, GRAIN, ith, nth, &begin, &end);
+    rung_slice(at->count, at->quantized ? RUNG_DYNAMIC_BLOCK : GRAIN, ith, nth, &begin, &end);
     update_slice(self, at, &step, at->gradient + begin, begin, end);
   }
 }

@@ -5,6 +5,7 @@
 #define OPTIMIZER_LIST(ROW)                                                                                            \
   ROW(RUNG_OPTIMIZER_ADAM, adam_optimizer)                                                                             \
   ROW(RUNG_OPTIMIZER_ADAMW, adamw_optimizer)                                                                           \
-  ROW(RUNG_OPTIMIZER_SGD, sgd_optimizer)
+  ROW(RUNG_OPTIMIZER_SGD, sgd_optimizer)                                                                               \
+  ROW(RUNG_OPTIMIZER_ADAM8BIT, adam8bit_optimizer)
 
 #endif

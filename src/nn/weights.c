@@ -1,5 +1,5 @@
 /* Weights alone, as they travel between frameworks: parameters under PyTorch's names, in its layouts. */
-#include "model.h"
+#include <rung/nn.h>
 
 #include <math.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 rung_status rung_model_save_weights(const rung_model *model, const char *path) {
   rung_status status = rung_model_status(model);
   if (status != RUNG_OK) return status;
-  const int count = model_float_parameter_count(model);
+  const int count = rung_model_parameter_count(model);
   rung_named_tensor *tensors = rung_allocate((size_t)count * sizeof *tensors);
   if (tensors == NULL) return RUNG_ERROR_MEMORY;
   for (int i = 0; i < count; i++) {
@@ -58,7 +58,7 @@ static const rung_tensor *find(const rung_safetensors *file, const char *path, c
 }
 
 static rung_status set_weights(rung_model *model, const rung_safetensors *file, const char *path) {
-  const int count = model_float_parameter_count(model);
+  const int count = rung_model_parameter_count(model);
   for (int p = 0; p < count; p++) {
     const rung_parameter parameter = rung_model_parameter(model, p);
     if (find(file, path, &parameter) == NULL) return rung_error_status();

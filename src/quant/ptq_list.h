@@ -7,6 +7,7 @@
   ROW(RUNG_PTQ_NEAREST, nearest_method)                                                                                \
   ROW(RUNG_PTQ_MSE, mse_method)                                                                                        \
   ROW(RUNG_PTQ_GPTQ, gptq_method)                                                                                      \
+  ROW(RUNG_PTQ_ADAROUND, adaround_method)                                                                              \
   ROW(RUNG_PTQ_CLE, cle_method)                                                                                        \
   ROW(RUNG_PTQ_SMOOTHQUANT, smoothquant_method)                                                                        \
   ROW(RUNG_PTQ_AWQ, awq_method)                                                                                        \

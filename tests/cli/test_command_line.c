@@ -33,7 +33,7 @@ static const struct {
     {{TRAIN, MODEL, "--rate", "inf"}, "--rate 'inf'"},
     {{TRAIN, MODEL, "--rate", "1e-3x"}, "--rate '1e-3x'"},
     {{TRAIN, MODEL, "--momentum", "1"}, "--momentum '1'"},
-    {{TRAIN, MODEL, "--optimizer", "adamm"}, "--optimizer 'adamm': expected adam, adamw or sgd"},
+    {{TRAIN, MODEL, "--optimizer", "adamm"}, "--optimizer 'adamm': expected adam, adamw, sgd or adam8bit"},
     {{TRAIN, MODEL, "--schedule", ""}, "--schedule '': expected cosine, constant or step"},
     {{TRAIN, MODEL, "--loss", "hinge"}, "--loss 'hinge': expected cross-entropy, squared-hinge or squared-error"},
     {{TRAIN, MODEL, "--loss", "squared-error"}, "has labels, the model's loss wants targets"},
@@ -104,6 +104,17 @@ static const struct {
     {{"import", "@t", "-o", "out"}, "notes.txt: "},
     {{"inspect", "@t"}, "notes.txt: "},
     {{"inspect", "missing.onnx"}, "FILE 'missing.onnx': cannot be read"},
+    {{"memory"}, "expected --params or a MODEL"},
+    {{"memory", "@t", "--params", "7B"}, "expected --params or a MODEL, not both"},
+    {{"memory", "@t"}, "notes.txt: "},
+    {{"memory", "--params", "7Q"}, "--params: '7Q': expected a whole number of parameters"},
+    {{"memory", "--params", "7B", "--dtype", "fp16,int9"}, "--dtype: 'int9': expected fp32, fp16"},
+    {{"memory", "--params", "7B", "--train", "lion"}, "--train 'lion': expected adam, adam8bit or sgd"},
+    {{"memory", "--params", "7B", "--no-master"}, "--no-master: goes with --train only"},
+    {{"memory", "--params", "7B", "--card", "big"}, "--card: 'big': expected a size"},
+    {{"memory", "--params", "7B", "--layers", "32"}, "--layers, --context, and --hidden or --kv-heads"},
+    {{"memory", "--params", "7B", "--layers", "2", "--context", "9", "--kv-heads", "8"}, "--kv-heads: goes with"},
+    {{"memory", "--params", "7B", "--hidden", "9", "--kv-heads", "8"}, "a cache of keys and values"},
     {{"help", "trian"}, "; did you mean train?"},
     {{"help", "me"}, "COMMAND 'me': expected train"},
     {{"completion", "tcsh"}, "SHELL 'tcsh': expected bash, zsh or fish"},
@@ -138,7 +149,7 @@ START_TEST(a_link_into_a_missing_folder_is_told_before_the_work) {
 }
 END_TEST
 
-enum { COMMANDS = 12 };
+enum { COMMANDS = 13 };
 
 /* ---- Help ------------------------------------------------------------------------------------------------------- */
 
@@ -236,7 +247,7 @@ START_TEST(bash_completes) {
   scratch_write("script", r->out, strlen(r->out));
   ck_assert_str_eq(offered("qu"), "quantize ");
   ck_assert_str_eq(offered("train --opt"), "--optimizer ");
-  ck_assert_str_eq(offered("train --optimizer ad"), "adam adamw ");
+  ck_assert_str_eq(offered("train --optimizer ad"), "adam adam8bit adamw ");
   ck_assert_str_eq(offered("export on"), "onnx ");
   ck_assert_str_eq(offered("freeze --da"), " ");
 }

@@ -31,6 +31,7 @@ CASES = [
     ("adamw", dict(rate=0.01)),
     ("adamw", dict(rate=0.01, weight_decay=0.1)),
     ("adamw", dict(rate=0.02, momentum=0.6, beta2=0.95, weight_decay=0.3, clip_norm=4)),
+    ("adam8bit", dict(rate=0.01, weight_decay=0.1)),
 ]
 
 # kind, warm_up, period, factor, base rate
@@ -52,7 +53,8 @@ def optimizer_of(kind, options, parameters):
         nesterov = bool(options.get("nesterov"))
         return torch.optim.SGD(parameters, lr=rate, momentum=momentum, nesterov=nesterov, weight_decay=decay)
     betas = (momentum, f32(options.get("beta2", 0.999)))
-    one = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[kind]
+    # adam8bit keeps these few weights' moments in float32 (make_bitsandbytes.py has the others).
+    one = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "adam8bit": torch.optim.AdamW}[kind]
     return one(parameters, lr=rate, betas=betas, eps=f32(options.get("epsilon", 1e-8)), weight_decay=decay)
 
 

@@ -14,6 +14,7 @@ static const rung_fit_options golden_options[] = {
     {.optimizer = RUNG_OPTIMIZER_ADAMW, .rate = 0.01f},
     {.optimizer = RUNG_OPTIMIZER_ADAMW, .rate = 0.01f, .weight_decay = 0.1f},
     {.optimizer = RUNG_OPTIMIZER_ADAMW, .rate = 0.02f, .momentum = 0.6f, .beta2 = 0.95f, .weight_decay = 0.3f, .clip_norm = 4},
+    {.optimizer = RUNG_OPTIMIZER_ADAM8BIT, .rate = 0.01f, .weight_decay = 0.1f},
 };
 static const struct {
   rung_schedule schedule;

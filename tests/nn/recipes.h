@@ -9,6 +9,7 @@ typedef struct recipe {
   rung_form form;
   rung_scheme scheme;
   bool dropout, batch_norm, no_bias, hinge;
+  bool wide; /* 352 rather than 40 in the first layer: its moments, and the second's, are large enough for 8 bits */
   rung_fit_options fit;
 } recipe;
 
@@ -54,6 +55,22 @@ static const recipe recipes[] = {
     {.name = "QAT, simulated, current ranges, one bit",
      .form = RUNG_FORM_SIMULATED,
      .scheme = {.weight_bits = 1, .ranges = RUNG_RANGES_CURRENT}},
+    {.name = "FP32, pruned little by little", .fit = {.prune = {.to = {.sparsity = 0.8f}, .begin = 1, .every = 2}}},
+    {.name = "FP32, neurons pruned, batch norm, SGD",
+     .batch_norm = true,
+     .fit = {.optimizer = RUNG_OPTIMIZER_SGD,
+             .momentum = 0.9f,
+             .prune = {.to = {.method = RUNG_PRUNE_NEURONS, .sparsity = 0.5f}, .every = 3}}},
+    {.name = "QAT, each layer pruned, AdamW, few bits",
+     .form = RUNG_FORM_INTEGER,
+     .scheme = {.weight_bits = 4, .activation_bits = 4},
+     .fit = {.optimizer = RUNG_OPTIMIZER_ADAMW,
+             .weight_decay = 1e-2f,
+             .prune = {.to = {.method = RUNG_PRUNE_PER_LAYER, .sparsity = 0.7f}, .every = 1}}},
+    {.name = "QAT, backward int8, 2:4",
+     .form = RUNG_FORM_INTEGER,
+     .scheme = {.backward = RUNG_BACKWARD_INT8},
+     .fit = {.prune = {.to = {.method = RUNG_PRUNE_N_M}, .begin = 3}}},
     {.name = "QAT, batch norm behind layers without a bias",
      .form = RUNG_FORM_INTEGER,
      .batch_norm = true,
@@ -137,6 +154,12 @@ static const recipe recipes[] = {
      .form = RUNG_FORM_SIMULATED,
      .scheme =
          {.weight_bits = 2, .activation_bits = 2, .weights = RUNG_WEIGHTS_UNIT, .activations = RUNG_ACTIVATIONS_UNIT}},
+    {.name = "FP32, 8-bit Adam", .wide = true, .fit = {.optimizer = RUNG_OPTIMIZER_ADAM8BIT, .weight_decay = 1e-3f}},
+    {.name = "QAT, backward int8, 8-bit Adam",
+     .form = RUNG_FORM_INTEGER,
+     .wide = true,
+     .scheme = {.backward = RUNG_BACKWARD_INT8},
+     .fit = {.optimizer = RUNG_OPTIMIZER_ADAM8BIT}},
 };
 enum { RECIPES = sizeof recipes / sizeof recipes[0] };
 
@@ -144,7 +167,11 @@ static inline rung_model *recipe_model(const recipe *r, int threads, uint64_t se
   rung_model *model = rung_model_new(&(rung_model_options){.batch = BATCH, .threads = threads, .seed = seed});
   rung_node *x = rung_input(model, "x", RUNG_SHAPE(FEATURES));
   for (int i = 0; i < 2; i++) {
-    x = rung_linear_init(x, i ? "fc2" : "fc1", i ? 24 : 40, &(rung_linear_options){.no_bias = r->no_bias});
+    x = rung_linear_init(x, i ? "fc2" : "fc1",
+                         i         ? 24
+                         : r->wide ? 350
+                                   : 40,
+                         &(rung_linear_options){.no_bias = r->no_bias});
     if (r->batch_norm) x = rung_batch_norm(x, i ? "bn2" : "bn1");
     x = rung_relu(x);
     if (r->dropout) x = rung_dropout(x, 0.2f);

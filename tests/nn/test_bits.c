@@ -77,6 +77,7 @@ START_TEST(gradients_taken_or_stored_give_the_same_bits) {
       {.optimizer = RUNG_OPTIMIZER_ADAMW, .weight_decay = 1e-2f},
       {.optimizer = RUNG_OPTIMIZER_SGD, .momentum = 0.9f, .nesterov = true, .weight_decay = 1e-3f},
       {.optimizer = RUNG_OPTIMIZER_SGD},
+      {.optimizer = RUNG_OPTIMIZER_ADAM8BIT, .weight_decay = 1e-2f},
   };
   for (int i = 0; i < (int)(sizeof optimizers / sizeof optimizers[0]); i++) {
     recipe taken = recipes[_i], stored = recipes[_i];

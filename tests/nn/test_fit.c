@@ -373,7 +373,7 @@ static const struct {
     {{.rate = -1e-3f}, "rate -0.001"},
     {{.rate = NAN}, "rate nan"},
     {{.rate = INFINITY}, "rate inf"},
-    {{.optimizer = (rung_optimizer_kind)RUNG_OPTIMIZER_KIND_COUNT}, "optimizer 3"},
+    {{.optimizer = (rung_optimizer_kind)RUNG_OPTIMIZER_KIND_COUNT}, "optimizer 4"},
     {{.momentum = 1.5f}, "1.5"},
     {{.beta2 = -0.5f}, "-0.5"},
     {{.epsilon = -1}, "-1"},

@@ -219,7 +219,7 @@ static const struct {
   rung_fit_options options;
   const char *message;
 } refused[] = {
-    {{.optimizer = RUNG_OPTIMIZER_KIND_COUNT}, "fit: optimizer 3, expected 0 .. 2"},
+    {{.optimizer = RUNG_OPTIMIZER_KIND_COUNT}, "fit: optimizer 4, expected 0 .. 3"},
     {{.momentum = -0.1f}, "fit: momentum -0.1, expected 0 or more and less than 1"},
     {{.momentum = 1}, "fit: momentum 1, expected 0 or more and less than 1"},
     {{.momentum = NAN}, "fit: momentum nan, expected 0 or more and less than 1"},

@@ -149,6 +149,23 @@ START_TEST(evaluating) {
 }
 END_TEST
 
+static rung_status analyze(void *state, uint64_t *result) {
+  network *net = state;
+  rung_analysis *analysis = rung_analyze(net->model, net->data, 0);
+  if (!analysis) return rung_error_status();
+  for (int i = 0; i < rung_analysis_layers(analysis); i++) {
+    const rung_layer_analysis *layer = rung_analysis_layer(analysis, i);
+    *result = hash_bytes(*result, &layer->sqnr, sizeof layer->sqnr);
+  }
+  rung_analysis_free(analysis);
+  return RUNG_OK;
+}
+
+START_TEST(analyzing) {
+  fail_each_allocation(&(scenario){"analyze", prepare_quantized, analyze, network_finish, false}, 0, 1 + _i);
+}
+END_TEST
+
 /* ---- Files ------------------------------------------------------------------------------------------------------ */
 
 static rung_status save(void *state, uint64_t *result) {
@@ -261,4 +278,4 @@ START_TEST(resuming) {
 END_TEST
 
 TEST_MAIN(CASES(recording, 2), CASE(text), CASES(fitting, 2), CASES(calibrating, 2), CASES(quantized_fitting, 2),
-          CASES(evaluating, 2), CASE(saving), CASES(loading, 2), CASES(resuming, 2))
+          CASES(evaluating, 2), CASES(analyzing, 2), CASE(saving), CASES(loading, 2), CASES(resuming, 2))

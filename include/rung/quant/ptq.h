@@ -81,6 +81,22 @@ typedef struct rung_gptq_options {
  * RUNG_ERROR_NUMERIC where x is not finite or its squares overflow. `options` may be NULL. */
 RUNG_API rung_status rung_ptq_gptq(rung_ptq_layer *layer, const rung_gptq_options *options);
 
+typedef struct rung_adaround_options {
+  int steps;            /* 0: 10,000 */
+  int batch;            /* examples a step, drawn by the layer's rng; 0: 32 */
+  float rate;           /* Adam's; 0: 1e-3 */
+  float regularization; /* lambda; 0: 0.01 */
+  float beta_start;     /* the regularizer's exponent after the warm start; 0: 20 */
+  float beta_end;       /* ... and at the end; linear in between; 0: 2 */
+  float warm_start;     /* the part of the steps that goes without the regularizer; 0: 0.2 */
+  bool mse;             /* scales by rung_ptq_mse's search rather than from the largest magnitude */
+} rung_adaround_options;
+
+/* AdaRound (Nagel et al., ICML 2020): learns for each weight whether it goes down or up, so that clamp(W x + b) stays
+ * near what it is in the float network. Formats of 2 bits and more. RUNG_ERROR_NUMERIC, the weights unchanged, where x
+ * is not finite or learning overflows. `options` may be NULL. */
+RUNG_API rung_status rung_ptq_adaround(rung_ptq_layer *layer, const rung_adaround_options *options);
+
 /* ---- Transforms: the float network goes on computing what it did, up to rounding --------------------------------- */
 
 /* For any s[j] > 0 a ReLU passes s: what layer->before puts out, divided by s[j], times column j of layer->weight
@@ -129,6 +145,7 @@ typedef enum rung_ptq_method { /* rows of src/quant/ptq_list.h; transforms come 
                                RUNG_PTQ_NEAREST = 0,
                                RUNG_PTQ_MSE,
                                RUNG_PTQ_GPTQ,
+                               RUNG_PTQ_ADAROUND,
                                RUNG_PTQ_CLE,
                                RUNG_PTQ_SMOOTHQUANT,
                                RUNG_PTQ_AWQ,
@@ -151,6 +168,7 @@ typedef struct rung_ptq_options {
   uint32_t methods; /* bit 1 << method for each */
   rung_mse_options mse;
   rung_gptq_options gptq;
+  rung_adaround_options adaround;
   rung_cle_options cle;
   rung_smooth_options smooth;
   rung_awq_options awq;

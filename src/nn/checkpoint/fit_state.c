@@ -6,9 +6,9 @@
 
 enum { PREFIX_SIZE = 64 };
 
-/* Slots are "rung.optimizer.SLOT.PARAMETER". */
+/* Slots are "rung.optimizer.SLOT.PARAMETER", and the scales of their codes "rung.optimizer.SLOT.absmax.PARAMETER". */
 static const char *slot_prefix(const optimizer_slot *slot, char prefix[PREFIX_SIZE]) {
-  snprintf(prefix, PREFIX_SIZE, "rung.optimizer.%s", slot->name);
+  snprintf(prefix, PREFIX_SIZE, "rung.optimizer.%s%s%s", slot->name, *slot->part ? "." : "", slot->part);
   return prefix;
 }
 
@@ -18,8 +18,8 @@ void checkpoint_put_fit(checkpoint_out *out, const fit_state *fit) {
   checkpoint_put_fields(out, "fit", fit_table, fit->options);
   checkpoint_put_fields(out, "fit", place_table, &fit->place);
   for (int i = 0; optimizer_slot_at(fit->optimizer, i, &slot); i++)
-    checkpoint_put(out, slot_prefix(&slot, prefix), slot.parameter->name, RUNG_F32, slot.parameter->value.shape,
-                   slot.state);
+    checkpoint_put(out, slot_prefix(&slot, prefix), slot.parameter->name, slot.state.type, slot.state.shape,
+                   slot.state.data);
 }
 
 /* Every option must be what it was: with another the rest of the fit would be that of no fit from the beginning. */
@@ -57,7 +57,15 @@ rung_status checkpoint_get_place(const checkpoint_in *in, const rung_model *mode
     status = rung_fail(RUNG_ERROR_ARGUMENT, "%s: the fit had batch %lld, this model has %lld", in->path,
                        (long long)fields.batch, (long long)batch);
   if (status == RUNG_OK) status = compare_options(in, fit->options);
+  const uint64_t teacher = fit->place.teacher;
+  fit->place.teacher = 0; /* of a file from before there were any */
   if (status == RUNG_OK) status = checkpoint_get_fields(in, "fit", place_table, &fit->place);
+  if (status == RUNG_OK && fit->place.teacher != teacher)
+    status =
+        rung_fail(RUNG_ERROR_ARGUMENT,
+                  "%s: the fit had a teacher of hash %016llx, this one has %016llx (0: none); to resume it must be "
+                  "the same, and say the same",
+                  in->path, (unsigned long long)fit->place.teacher, (unsigned long long)teacher);
   if (status == RUNG_OK) status = check_place(in, &fit->place, batch, fit->options->epochs, examples);
   return status;
 }
@@ -67,9 +75,9 @@ rung_status checkpoint_get_optimizer(const checkpoint_in *in, const rung_model *
   optimizer_slot slot;
   for (int i = 0; optimizer_slot_at(fit->optimizer, i, &slot); i++) {
     const rung_tensor *tensor =
-        checkpoint_get(in, slot_prefix(&slot, prefix), slot.parameter->name, RUNG_F32, slot.parameter->value.shape);
+        checkpoint_get(in, slot_prefix(&slot, prefix), slot.parameter->name, slot.state.type, slot.state.shape);
     if (tensor == NULL) return rung_error_status();
-    memcpy(slot.state, tensor->data, (size_t)rung_tensor_count(tensor) * sizeof(float));
+    memcpy(slot.state.data, tensor->data, (size_t)rung_tensor_count(tensor) * rung_dtype_size(tensor->type));
   }
   const int64_t batch = rung_graph_batch(model->graph), steps = (fit->place.examples + batch - 1) / batch;
   optimizer_skip(fit->optimizer, (fit->place.epoch - 1) * steps + fit->place.step);

@@ -64,7 +64,7 @@ void checkpoint_encode(uint64_t value, uint8_t bytes[8]) {
 /* ---- The model -------------------------------------------------------------------------------------------------- */
 
 static void put_parameters(checkpoint_out *out, const rung_model *model) {
-  const int count = model_float_parameter_count(model);
+  const int count = rung_model_parameter_count(model);
   uint8_t *trainable = checkpoint_memory(out, (size_t)count, 1);
   for (int i = 0; i < count && trainable != NULL; i++) {
     const rung_parameter parameter = rung_model_parameter(model, i);
@@ -142,6 +142,7 @@ rung_status checkpoint_save(const rung_model *model, const fit_state *fit, const
   checkpoint_out out = {.arena = rung_arena_new()};
   if (out.arena == NULL) return RUNG_ERROR_MEMORY;
   put_parameters(&out, model);
+  checkpoint_put_masks(&out, model);
   if (out.status == RUNG_OK) put_model(&out, model);
   if (out.status == RUNG_OK && model->quantization != NULL) {
     rung_quantization_refresh(model->quantization); /* it may have trained in another form */
@@ -150,6 +151,7 @@ rung_status checkpoint_save(const rung_model *model, const fit_state *fit, const
     checkpoint_put_scales(&out, model->quantization);
     checkpoint_put_quantizers(&out, model->quantization);
   }
+  if (out.status == RUNG_OK) checkpoint_put_history(&out, model);
   if (fit != NULL) checkpoint_put_fit(&out, fit);
   if (out.status == RUNG_OK)
     out.status = rung_safetensors_write_with(path, out.tensors, out.tensor_count, out.metadata, out.metadata_count);

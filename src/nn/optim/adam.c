@@ -3,11 +3,12 @@
  *   w -= rate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon) */
 #include "adam.h"
 
-static void update(const optimizer_step *step, float *weight, const float *gradient, float *const slot[], int64_t n) {
+static void update(const optimizer_step *step, float *weight, const float *gradient, const optimizer_state slot[],
+                   int64_t n) {
   rung_adam_step by = adam_step(step);
   by.weight_decay = step->options->weight_decay;
-  rung_kernels_active()->adam(weight, gradient, slot[0], slot[1], n, &by);
+  rung_kernels_active()->adam(weight, gradient, slot[0].value, slot[1].value, n, &by);
 }
 
 const optimizer_kind adam_optimizer = {
-    .name = "adam", .slots = 2, .slot_names = {"exp_avg", "exp_avg_sq"}, .update = update};
+    .name = "adam", .slots = 2, .slot = {{"exp_avg", true}, {"exp_avg_sq", false}}, .update = update};
