@@ -19,10 +19,6 @@ rung_quantizer *rung_quantizer_new_with(const char *name, const rung_format *for
                                         const rung_observer_options *observer, rung_activation_method method,
                                         float clip_decay) {
   if (rung_format_check(format, "quantizer bits") != RUNG_OK) return NULL;
-  if (format->bits < 2) {
-    rung_fail(RUNG_ERROR_ARGUMENT, "quantizer '%s': bits 1, expected 2..8 for activations", name);
-    return NULL;
-  }
   rung_quantizer *quantizer = rung_allocate(sizeof *quantizer);
   if (!quantizer) return NULL;
   snprintf(quantizer->name, sizeof quantizer->name, "%s", name);
@@ -53,9 +49,13 @@ static void calibrate(rung_quantizer *quantizer) {
   quantizer->zero_point = 0;
 }
 
-/* Counts the batch just observed and takes over the range. */
+/* Counts the batch just observed and takes over the range, which a sign has no use for. */
 static rung_status follow(rung_quantizer *quantizer) {
   quantizer->observed++;
+  if (quantizer->format.bits == 1) {
+    if (quantizer->state == RUNG_QUANTIZER_OFF) quantizer->state = RUNG_QUANTIZER_CALIBRATE;
+    return RUNG_OK;
+  }
   bool training = quantizer->state == RUNG_QUANTIZER_TRAIN;
   if (training && !rung_observer_needs_range_only(quantizer->observer) && quantizer->observed % TRAINING_SEARCH != 0)
     return RUNG_OK;

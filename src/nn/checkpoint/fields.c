@@ -35,6 +35,9 @@ static const char *weights_name(int method) {
 static const char *activations_name(int method) {
   return rung_activation_method_name((rung_activation_method)method);
 }
+static const char *batch_norm_mode_name(int mode) {
+  return rung_batch_norm_mode_name((rung_batch_norm_mode)mode);
+}
 static const char *optimizer_name(int kind) {
   return rung_optimizer_name((rung_optimizer_kind)kind);
 }
@@ -83,6 +86,8 @@ const text_field scheme_table[] = {
     LATER_NAMED("weights", rung_scheme, weights, weights_name, RUNG_WEIGHTS_COUNT),
     LATER_NAMED("activations", rung_scheme, activations, activations_name, RUNG_ACTIVATIONS_COUNT),
     LATER("clip_decay", FIELD_F32, rung_scheme, clip_decay),
+    NAMED("batch_norm", rung_scheme, batch_norm, batch_norm_mode_name, RUNG_BATCH_NORM_MODE_COUNT),
+    FIELD("input_bits", FIELD_INT, rung_scheme, input_bits),
     {0}};
 
 const text_field input_table[] = {NAMED("type", rung_tensor, type, dtype_name, RUNG_DTYPE_COUNT),
