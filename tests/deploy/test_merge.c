@@ -34,6 +34,8 @@ static const struct {
     {1, {.weight_bits = 2, .activation_bits = 2, .ranges = RUNG_RANGES_CURRENT}},
     {1, {.weight_bits = 4, .activation_bits = 4, .input_bits = 3}},
     {1, {.backward = RUNG_BACKWARD_INT8}},
+    {1, {.weight_bits = 2, .activation_bits = 2, .weights = RUNG_WEIGHTS_LSQ, .activations = RUNG_ACTIVATIONS_LSQ}},
+    {0, {.weight_bits = 3, .activation_bits = 1, .input_bits = 2, .weights = RUNG_WEIGHTS_LSQ}},
 };
 
 static float *values_of(const rung_model *model, const char *name) {
