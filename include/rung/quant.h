@@ -416,6 +416,46 @@ RUNG_API void rung_quantization_refresh(rung_quantization *quantization);
 /* Makes the integer copies from the present shadows and ranges, without data: what freezing reads. */
 RUNG_API void rung_quantization_make_integers(rung_quantization *quantization);
 
+/* ---- Weights that oscillate ------------------------------------------------------------------------------------- */
+
+/* Integers that hop to and fro as their shadows train (Nagel et al., Overcoming Oscillations in Quantization-Aware
+ * Training, ICML 2022; docs/oscillation.md). Seen in the integer graph, a step at a time. */
+typedef struct rung_oscillation_options {
+  bool watch;     /* counts; 13 bytes a weight. The two below watch as well */
+  float damping;  /* lambda of the loss lambda sum (w - s q)^2 (eq. 67); 0: none */
+  float freeze;   /* a weight that oscillates more often than this, 0 .. 1 a step, becomes its mean integer for good; 0:
+                     none */
+  float momentum; /* of the running frequency and mean (eq. 65, 66), 0 .. 1; 0: 0.01 */
+} rung_oscillation_options;
+
+/* Sets what is done from here on. RUNG_ERROR_ARGUMENT for numbers out of range; RUNG_ERROR_UNSUPPORTED for weights by
+ * DoReFa, which are no multiples of a scale. */
+RUNG_API rung_status rung_quantization_set_oscillation(rung_quantization *quantization,
+                                                       const rung_oscillation_options *options);
+
+typedef struct rung_oscillation {
+  int64_t weights;
+  int64_t flips;       /* changes of an integer since it is watched, of all weights together */
+  int64_t oscillating; /* weights whose running frequency is above 0.005 and that are not frozen */
+  int64_t frozen;
+} rung_oscillation;
+
+/* Of the weights of `linear` of the float graph; all 0 where they are not watched. */
+RUNG_API rung_oscillation rung_quantization_oscillation(const rung_quantization *quantization, const rung_node *linear);
+
+/* The same a weight, [out, in] each: to be stored, and put back. */
+typedef struct rung_oscillation_state {
+  int8_t *code;      /* the integer after the last step */
+  int8_t *direction; /* of the last flip: -1 or 1; 0 before the first */
+  uint8_t *frozen;   /* 1: it stays */
+  int32_t *flips;
+  float *frequency, *mean;
+} rung_oscillation_state;
+
+/* Borrowed; all NULL where they are not watched. */
+RUNG_API rung_oscillation_state rung_quantization_oscillation_state(const rung_quantization *quantization,
+                                                                    const rung_node *linear);
+
 #ifdef __cplusplus
 }
 #endif

@@ -5,6 +5,7 @@
 #include "qat.h"
 
 #include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +20,11 @@ typedef struct image {
 struct rung_quantization {
   rung_scheme scheme;
   rung_graph *source;
-  rung_graph *graph[2];         /* by rung_arithmetic */
-  image *images[2];             /* [nodes of source] */
-  rung_quantizer **quantizer;   /* [nodes of source]; NULL where none */
-  rung_quantizer **grid;        /* [nodes of source]: of integers that become others, which does not move; NULL */
+  rung_graph *graph[2];       /* by rung_arithmetic */
+  image *images[2];           /* [nodes of source] */
+  rung_quantizer **quantizer; /* [nodes of source]; NULL where none */
+  rung_quantizer **grid;      /* [nodes of source]: of integers that become others, which does not move; NULL */
+  rung_oscillation_options oscillation; /* in force; the layers look here */
   rung_graph *given, *learned;  /* parameters beside those of source: scales from outside, and those that train */
   rung_node **weight_scale;     /* [nodes of source], of weights: in one of these; NULL where none */
   rung_node **activation_scale; /* [nodes of source], of those quantized, in `learned`; NULL where none */
@@ -562,4 +564,65 @@ rung_status rung_quantization_observe(rung_quantization *quantization) {
 void rung_quantization_set_state(rung_quantization *quantization, rung_quantizer_state state) {
   for (int i = 0; i < rung_graph_node_count(quantization->source); i++)
     if (quantization->quantizer[i]) quantization->quantizer[i]->state = state;
+}
+
+/* ---- Weights that oscillate ------------------------------------------------------------------------------------- */
+
+/* The integer layer that multiplies by the weights of `linear` of the source; NULL where there is none. */
+static rung_node *layer_of(const rung_quantization *quantization, const rung_node *linear) {
+  rung_graph *graph = quantization->graph[RUNG_ARITHMETIC_INTEGER];
+  rung_node *node;
+  for (int i = 0; linear->op == &rung_op_linear && (node = rung_graph_node(graph, i)) != NULL; i++)
+    if (node->op == &quantized_linear_op && rung_integer_layer_weight(node) &&
+        strcmp(rung_integer_layer_weight(node)->name, linear->input[1]->name) == 0)
+      return node;
+  return NULL;
+}
+
+static rung_status check_share(const char *name, float value) {
+  if (value >= 0 && value <= 1) return RUNG_OK;
+  return rung_fail(RUNG_ERROR_ARGUMENT, "oscillation: %s %g, expected 0 .. 1", name, (double)value);
+}
+
+static rung_status check_oscillation(const rung_oscillation_options *options) {
+  if (!(options->damping >= 0) || isinf(options->damping))
+    return rung_fail(RUNG_ERROR_ARGUMENT, "oscillation: damping %g, expected a number that is 0 or more",
+                     (double)options->damping);
+  rung_status status = check_share("freeze", options->freeze);
+  return status == RUNG_OK ? check_share("momentum", options->momentum) : status;
+}
+
+rung_status rung_quantization_set_oscillation(rung_quantization *quantization,
+                                              const rung_oscillation_options *options) {
+  rung_graph *graph = quantization->graph[RUNG_ARITHMETIC_INTEGER];
+  rung_oscillation_options *now = &quantization->oscillation;
+  rung_status status = check_oscillation(options);
+  if (status != RUNG_OK) return status;
+  const bool first = !now->watch;
+  *now = *options;
+  now->watch |= options->damping > 0 || options->freeze > 0;
+  if (options->momentum == 0) now->momentum = 0.01f;
+  if (!now->watch || !first) return RUNG_OK;
+  rung_quantization_make_integers(quantization);
+  for (int i = 0; i < rung_graph_node_count(graph) && status == RUNG_OK; i++)
+    if (rung_graph_node(graph, i)->op == &quantized_linear_op)
+      status = quantized_linear_watch(rung_graph_node(graph, i), now);
+  if (status != RUNG_OK) *now = (rung_oscillation_options){0};
+  return status;
+}
+
+static const oscillation *oscillation_of(const rung_quantization *quantization, const rung_node *linear) {
+  const rung_node *layer = layer_of(quantization, linear);
+  return layer ? quantized_linear_oscillation(layer) : NULL;
+}
+
+rung_oscillation rung_quantization_oscillation(const rung_quantization *quantization, const rung_node *linear) {
+  const oscillation *seen = oscillation_of(quantization, linear);
+  return seen ? oscillation_count(seen) : (rung_oscillation){0};
+}
+
+rung_oscillation_state rung_quantization_oscillation_state(const rung_quantization *quantization,
+                                                           const rung_node *linear) {
+  const oscillation *seen = oscillation_of(quantization, linear);
+  return seen ? seen->state : (rung_oscillation_state){0};
 }
