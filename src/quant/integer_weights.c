@@ -43,18 +43,19 @@ static void pack_channels(integer_weights *weights, int64_t begin, int64_t end) 
 }
 
 /* By the scales in force. */
-static void make_channels(integer_weights *weights, float *shadow, int64_t begin, int64_t end, integer_weights_of of) {
+static void make_channels(integer_weights *weights, const float *shadow, int64_t begin, int64_t end,
+                          integer_weights_of of) {
   oscillation *seen = weights->oscillation;
   weight_grid_codes(&weights->grid, shadow, begin, end, weights->scale, weights->threshold, weights->q);
   if (seen && of == WEIGHTS_OF_A_STEP)
-    oscillation_step(seen, weights->q, shadow, weights->scale, begin, end);
+    oscillation_step(seen, weights->q, begin, end);
   else if (seen)
-    oscillation_hold(seen, weights->q, shadow, weights->scale, begin, end);
+    oscillation_hold(seen, weights->q, begin, end);
   sum_channels(weights, begin, end);
   pack_channels(weights, begin, end);
 }
 
-void integer_weights_quantize_channels(integer_weights *weights, float *shadow, int64_t begin, int64_t end,
+void integer_weights_quantize_channels(integer_weights *weights, const float *shadow, int64_t begin, int64_t end,
                                        integer_weights_of of) {
   weight_grid_scales(&weights->grid, shadow, begin, end, weights->scale, weights->threshold);
   make_channels(weights, shadow, begin, end, of);
@@ -66,7 +67,7 @@ static void make_tensor_scale(integer_weights *weights, const float *shadow, con
   rung_team_barrier(replay->team);
 }
 
-void integer_weights_quantize(integer_weights *weights, float *shadow, const rung_replay *replay,
+void integer_weights_quantize(integer_weights *weights, const float *shadow, const rung_replay *replay,
                               integer_weights_of of) {
   int64_t begin, end;
   my_channels(weights, replay, &begin, &end);

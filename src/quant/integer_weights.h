@@ -31,15 +31,15 @@ typedef struct integer_scales {
 /* Plans the memory in the node's graph; all before `groups` is set. */
 rung_status integer_weights_plan(integer_weights *weights, rung_node *node);
 /* Whether a step of training lies between the shadows and those that were quantized before: then it is seen which
- * integers oscillate. Shadows whose integers are frozen are moved to where those lie. */
+ * integers oscillate. */
 typedef enum integer_weights_of { WEIGHTS_OF_THE_SAME_STEP, WEIGHTS_OF_A_STEP } integer_weights_of;
 
 /* Quantizes and packs channels begin .. end-1, each by itself: not per tensor. Multiples of RUNG_QGEMM_GRAIN, as in
  * rung_qgemm_pack. */
-void integer_weights_quantize_channels(integer_weights *weights, float *shadow, int64_t begin, int64_t end,
+void integer_weights_quantize_channels(integer_weights *weights, const float *shadow, int64_t begin, int64_t end,
                                        integer_weights_of of);
 /* The same of this member's channels. Per tensor, the team meets at a barrier inside. */
-void integer_weights_quantize(integer_weights *weights, float *shadow, const rung_replay *replay,
+void integer_weights_quantize(integer_weights *weights, const float *shadow, const rung_replay *replay,
                               integer_weights_of of);
 /* Channels begin .. end-1 of `to`, sign(gain[j]) q and |gain[j]| scale of `from`: what a factor behind the layer merges
  * into (eq. 31). */

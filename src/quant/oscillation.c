@@ -4,7 +4,7 @@
  *   oscillation  o(t) = 1 where d(t) is a flip and the one before it went the other way, else 0
  *   frequency    f(t) = f(t-1) + m (o(t) - f(t-1))                                                             eq. 65
  *   mean         a(t) = a(t-1) + m (q(t) - a(t-1))                                                             eq. 66
- *   freezing     where f(t) > threshold: q = rne(a(t)) from then on, and w = s q
+ *   freezing     where f(t) > threshold: q = rne(a(t)) from then on, and dw = 0
  *   damping      dw += 2 lambda (w - s q) where s qmin <= w <= s qmax                                           eq. 67
  */
 #include "oscillation.h"
@@ -51,29 +51,19 @@ static void freeze(const oscillation *self, int64_t i) {
   self->state.frozen[i] = 1;
 }
 
-static float scale_of(const oscillation *self, const float *scale, int64_t row, int64_t column) {
-  return scale[row * self->groups + column / self->group];
+void oscillation_hold(const oscillation *self, int8_t *q, int64_t begin, int64_t end) {
+  for (int64_t i = begin * self->in; i < end * self->in; i++)
+    if (self->state.frozen[i]) q[i] = self->state.code[i];
 }
 
-void oscillation_hold(const oscillation *self, int8_t *q, float *shadow, const float *scale, int64_t begin,
-                      int64_t end) {
-  for (int64_t row = begin; row < end; row++)
-    for (int64_t column = 0; column < self->in; column++) {
-      const int64_t i = row * self->in + column;
-      if (!self->state.frozen[i]) continue;
-      q[i] = self->state.code[i];
-      shadow[i] = scale_of(self, scale, row, column) * (float)q[i];
-    }
-}
-
-void oscillation_step(oscillation *self, int8_t *q, float *shadow, const float *scale, int64_t begin, int64_t end) {
+void oscillation_step(oscillation *self, int8_t *q, int64_t begin, int64_t end) {
   const rung_oscillation_options *now = self->now;
   for (int64_t i = begin * self->in; now->watch && i < end * self->in; i++) {
     if (self->state.frozen[i]) continue;
     note_flip(&self->state, i, q[i], now->momentum);
     if (now->freeze > 0 && self->state.frequency[i] > now->freeze) freeze(self, i);
   }
-  oscillation_hold(self, q, shadow, scale, begin, end);
+  oscillation_hold(self, q, begin, end);
 }
 
 bool oscillation_has_gradient(const oscillation *self) {
@@ -86,7 +76,7 @@ void oscillation_gradient(const oscillation *self, float *gradient, const int8_t
   for (int64_t row = begin; row < end; row++)
     for (int64_t column = 0; column < self->in; column++, gradient++) {
       const int64_t i = row * self->in + column;
-      const float s = scale_of(self, scale, row, column);
+      const float s = scale[row * self->groups + column / self->group];
       const bool inside = shadow[i] >= s * (float)self->qmin && shadow[i] <= s * (float)self->qmax;
       if (self->state.frozen[i])
         *gradient = 0;

@@ -14,12 +14,11 @@ typedef struct oscillation {
 
 /* Memory in the node's graph, for weights [out, in] whose integers are `q` now. NULL without memory. */
 oscillation *oscillation_new(rung_node *node, const oscillation *shape, const int8_t *q);
-/* Rows begin .. end-1 after a step, q [out, in] by scale [out, groups]: counts what flipped, freezes what oscillates
- * too often, and holds what is frozen, in q and in the shadows. */
-void oscillation_step(oscillation *self, int8_t *q, float *shadow, const float *scale, int64_t begin, int64_t end);
+/* Rows begin .. end-1 of q [out, in] as the shadows give them after a step: counts what flipped, freezes what
+ * oscillates too often, and holds what is frozen. */
+void oscillation_step(oscillation *self, int8_t *q, int64_t begin, int64_t end);
 /* Only holds what is frozen. */
-void oscillation_hold(const oscillation *self, int8_t *q, float *shadow, const float *scale, int64_t begin,
-                      int64_t end);
+void oscillation_hold(const oscillation *self, int8_t *q, int64_t begin, int64_t end);
 /* Whether oscillation_gradient does anything. */
 bool oscillation_has_gradient(const oscillation *self);
 /* Adds to the gradient of rows begin .. end-1, which starts at `gradient`, that of the damping; that of a frozen weight
