@@ -164,6 +164,25 @@ static rung_model *normed(int threads, bool bias) {
   return model;
 }
 
+/* One layer alone, each by its own share; the others keep all of theirs. */
+START_TEST(a_layer_may_be_pruned_alone) {
+  rung_model *model = perceptron(1, 3);
+  EXPECT_OK(rung_prune(model, &(rung_prune_options){.sparsity = 0.75f, .layer = "fc2"}));
+  ck_assert_int_eq(zeros_of(model, "fc2.weight", SECOND), SECOND / 4 * 3);
+  ck_assert_int_eq(zeros_of_all(model), SECOND / 4 * 3);
+  const rung_prune_options of_first = {.method = RUNG_PRUNE_NEURONS, .sparsity = 0.75f, .layer = "fc1"};
+  EXPECT_OK(rung_prune(model, &of_first));
+  rung_model *smaller = rung_model_without_pruned(model, NULL);
+  ck_assert_int_eq(rung_graph_find(rung_model_graph(smaller), "fc1.weight")->value.shape.extent[0], 10);
+  rung_model_free(smaller);
+  REFUSED(rung_prune(model, &(rung_prune_options){.sparsity = 0.5f, .layer = "fc9"}), RUNG_ERROR_STATE,
+          "no linear layer 'fc9'");
+  REFUSED(rung_prune(model, &(rung_prune_options){.method = RUNG_PRUNE_NEURONS, .sparsity = 0.5f, .layer = "fc3"}),
+          RUNG_ERROR_UNSUPPORTED, "no hidden layer");
+  rung_model_free(model);
+}
+END_TEST
+
 /* Half of the hidden neurons, whichever layers they are in: those that are small beside the others of their layer. */
 START_TEST(neurons_are_chosen_over_all_layers) {
   rung_model *model = perceptron(1, 3);
@@ -379,6 +398,7 @@ START_TEST(a_schedule_must_fit_into_the_fit) {
              {{.to = {.method = RUNG_PRUNE_N_M}, .begin = 7}, "ends before step 7 of the fit"},
              {{.to = {.sparsity = 0.5f}, .initial = 0.6f}, "initial 0.6, expected at most the sparsity 0.5"},
              {{.to = {.sparsity = 0.5f}, .every = -1}, "every -1"},
+             {{.to = {.sparsity = 0.5f, .layer = "fc1"}}, "layer 'fc1' in a fit"},
              {{.to = {.method = RUNG_PRUNE_PER_LAYER}}, "sparsity 0, expected more than 0"}};
   for (int i = 0; i < (int)(sizeof bad / sizeof bad[0]); i++)
     REFUSED(rung_fit(model, p->data, &(rung_fit_options){.prune = bad[i].by}), RUNG_ERROR_ARGUMENT, bad[i].says);
@@ -585,8 +605,9 @@ END_TEST
 
 TEST_MAIN(CASE(the_count_is_exact), CASE(ties_go_by_index), CASE(pruning_again_goes_on),
           CASE(the_global_mask_is_that_of_pytorch), CASES(n_of_m_holds_row_by_row, 5),
-          CASE(neurons_are_chosen_over_all_layers), CASE(neurons_go_with_all_that_is_theirs), CASE(options_are_checked),
-          CASE(methods_have_names), CASES(no_fit_brings_them_back, OPTIMIZERS), CASE(clipping_looks_at_what_is_left),
+          CASE(a_layer_may_be_pruned_alone), CASE(neurons_are_chosen_over_all_layers),
+          CASE(neurons_go_with_all_that_is_theirs), CASE(options_are_checked), CASE(methods_have_names),
+          CASES(no_fit_brings_them_back, OPTIMIZERS), CASE(clipping_looks_at_what_is_left),
           CASE(the_sparsity_rises_as_a_cube), CASE(a_fit_prunes_when_it_is_due), CASE(a_schedule_must_fit_into_the_fit),
           CASES(integers_of_pruned_weights_are_0, 4), CASE(one_bit_has_no_0),
           CASES(a_copy_is_the_model_once_more, FORMS), CASES(without_pruned_neurons_it_computes_the_same, FORMS),

@@ -162,13 +162,18 @@ int64_t rung_model_pruned(const rung_model *model, int64_t *weights) {
   return pruned;
 }
 
+static bool is_asked_for(const rung_prune_options *options, const rung_node *linear) {
+  char name[RUNG_LAYER_NAME];
+  return !options->layer || strcmp(rung_layer_name(linear->input[1], name, sizeof name), options->layer) == 0;
+}
+
 static rung_status find_layers(pruner *self) {
   rung_graph *graph = self->model->graph;
   self->layer = rung_allocate((size_t)rung_graph_node_count(graph) * sizeof *self->layer);
   if (!self->layer) return RUNG_ERROR_MEMORY;
   for (int i = 0; i < rung_graph_node_count(graph); i++) {
     rung_node *linear = rung_graph_node(graph, i);
-    if (!has_weight(linear)) continue;
+    if (!has_weight(linear) || !is_asked_for(&self->schedule.to, linear)) continue;
     const rung_tensor *weight = &linear->input[1]->value;
     prune_layer *layer = &self->layer[self->count++];
     *layer = (prune_layer){.linear = linear,
@@ -178,7 +183,10 @@ static rung_status find_layers(pruner *self) {
                            .in = weight->shape.extent[1]};
     if (!layer->keep) return RUNG_ERROR_MEMORY;
   }
-  return self->count > 0 ? RUNG_OK : rung_fail(RUNG_ERROR_STATE, "prune: the model has no linear layer");
+  if (self->count > 0) return RUNG_OK;
+  const char *name = self->schedule.to.layer;
+  return rung_fail(RUNG_ERROR_STATE, "prune: the model has no linear layer%s%s%s", name ? " '" : "", name ? name : "",
+                   name ? "'" : "");
 }
 
 static const prune_kind *kind_of(const pruner *self) {
@@ -240,6 +248,10 @@ float rung_prune_sparsity(const rung_prune_schedule *schedule, int64_t step) {
 
 pruner *pruner_of_fit(rung_model *model, const rung_prune_schedule *schedule, int64_t total) {
   rung_prune_schedule filled = *schedule;
+  if (filled.to.layer) {
+    rung_fail(RUNG_ERROR_ARGUMENT, "prune: layer '%s' in a fit, expected NULL: all layers", filled.to.layer);
+    return NULL;
+  }
   if (filled.steps == 0) filled.steps = total / 2;
   if (filled.every == 0) filled.every = 100;
   pruner *self = pruner_new(model, &filled);
