@@ -292,13 +292,23 @@ static const rung_fit_options optimizers[] = {
 };
 enum { OPTIMIZERS = sizeof optimizers / sizeof optimizers[0] };
 
+/* After every step, and not only once the fit has tidied up. */
+static bool expect_masks_now(void *context, const rung_progress *progress) {
+  (void)progress;
+  expect_masks(context, "during the fit");
+  return false;
+}
+
 static uint64_t train_pruned(const problem *p, const problem_form *form, const rung_fit_options *options, int threads) {
   rung_model *model = perceptron(threads, 3);
   EXPECT_OK(rung_fit(model, p->data, &(rung_fit_options){.rate = 1e-2f}));
   EXPECT_OK(rung_prune(model, &(rung_prune_options){.sparsity = 0.7f}));
   problem_bring(model, p->data, form);
   const uint64_t before = rung_model_hash(model);
-  EXPECT_OK(rung_fit(model, p->data, options));
+  rung_fit_options watched = *options;
+  watched.progress = expect_masks_now;
+  watched.context = model;
+  EXPECT_OK(rung_fit(model, p->data, &watched));
   expect_masks(model, form->name);
   ck_assert_int_eq(rung_model_pruned(model, NULL), (int64_t)rint((double)0.7f * WEIGHTS));
   const uint64_t hash = rung_model_hash(model);
