@@ -98,6 +98,25 @@ static const struct {
     {{"quantize", "@t", "--data", "@", "-o", "out", "--group", "6", "--granularity", "group"}, "weight_group 6"},
     {{"quantize", "@t", "--data", "@", "-o", "out", "--observer", "oracle"}, "--observer 'oracle': expected min-max"},
     {{"quantize", "@t", "--data", "@", "-o", "out", "--backward", "int9"}, "--backward 'int9'"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--batch-norm", "flod"}, "--batch-norm 'flod'"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--input-bits", "9"}, "--input-bits '9'"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--method", "rtn"},
+     "--method 'rtn': expected one of nearest, mse,"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--method", ""}, "--method '': expected NAME,..."},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--method", "cle,"}, "--method '': expected one of"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--method", "mse,cle,mse"}, "--method 'mse': it is there twice"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--method", "mse,gptq"},
+     "--method 'gptq': both it and 'mse' round"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--layer", "fc1"}, "--layer 'fc1': expected NAME=wNaM"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--layer", "fc1=w8,"}, "--layer '': expected NAME=wNaM"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--size-limit", "40K"}, "--size-limit '40K': expected bytes"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--size-limit", "0"}, "--size-limit '0': expected bytes"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--size-limit", "-1"}, "--size-limit '-1': expected bytes"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--size-limit", "4k", "--layer", "a=w8"},
+     "--layer: with --size-limit"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--size-limit", "4k", "--bits", "w4a4"},
+     "--bits w4a4: with --size-limit the weights' bits are chosen; expected w8a4"},
+    {{"train", "--data", "@", MODEL, "-o", "out", "--method", "mse"}, "'--method': unknown option"},
     {{"quantize", "@t", "@t", "--data", "@", "-o", "out"}, "expected one argument"},
     {{"freeze", "@t", "-o", "out"}, "notes.txt: not a safetensors file: "},
     {{"run", "@t", "--data", "@", "-o", "logits.txt"}, "--out 'logits.txt': expected a name that ends in .npy or .csv"},
@@ -120,6 +139,10 @@ static const struct {
     {{"import", "@t", "-o", "out"}, "notes.txt: "},
     {{"inspect", "@t"}, "notes.txt: "},
     {{"inspect", "missing.onnx"}, "FILE 'missing.onnx': cannot be read"},
+    {{"report", "@t", "--data", "@"}, "notes.txt: "},
+    {{"report", "@t"}, "--data DATA is missing"},
+    {{"report", "@t", "--data", "@", "-o", "missing/r.html"}, "--out 'missing/r.html': cannot be written"},
+    {{"report", "@t", "--data", "@", "--against", "missing"}, "--against 'missing': cannot be read"},
     {{"memory"}, "expected --params or a MODEL"},
     {{"memory", "@t", "--params", "7B"}, "expected --params or a MODEL, not both"},
     {{"memory", "@t"}, "notes.txt: "},
@@ -165,7 +188,7 @@ START_TEST(a_link_into_a_missing_folder_is_told_before_the_work) {
 }
 END_TEST
 
-enum { COMMANDS = 13 };
+enum { COMMANDS = 14 };
 
 /* ---- Help ------------------------------------------------------------------------------------------------------- */
 
