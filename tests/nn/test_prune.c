@@ -456,12 +456,15 @@ START_TEST(one_bit_has_no_0) {
   rung_model *model = perceptron(1, 3);
   EXPECT_OK(rung_quantize(model, &(rung_scheme){.weight_bits = 1}));
   REFUSED(rung_prune(model, &(rung_prune_options){.sparsity = 0.5f}), RUNG_ERROR_UNSUPPORTED,
-          "weight_bits 1 has -1 and");
+          "1-bit max weights have no 0");
   EXPECT_OK(rung_quantize(model, &(rung_scheme){.weight_bits = 2}));
   EXPECT_OK(rung_prune(model, &(rung_prune_options){.sparsity = 0.5f}));
-  REFUSED(rung_quantize(model, &(rung_scheme){.weight_bits = 1}), RUNG_ERROR_UNSUPPORTED, "weight_bits 1 has -1 and");
+  REFUSED(rung_quantize(model, &(rung_scheme){.weight_bits = 1}), RUNG_ERROR_UNSUPPORTED,
+          "1-bit max weights have no 0");
   const rung_scheme mixed = {.layers = &(rung_layer_scheme){.name = "fc2", .weight_bits = 1}, .layer_count = 1};
-  REFUSED(rung_quantize(model, &mixed), RUNG_ERROR_UNSUPPORTED, "weight_bits 1 of layer fc2 has");
+  REFUSED(rung_quantize(model, &mixed), RUNG_ERROR_UNSUPPORTED, "1-bit max weights of fc2 have no 0");
+  const rung_scheme dorefa = {.weight_bits = 4, .weights = RUNG_WEIGHTS_DOREFA};
+  REFUSED(rung_quantize(model, &dorefa), RUNG_ERROR_UNSUPPORTED, "4-bit dorefa weights have no 0");
   ck_assert_int_eq(rung_model_scheme(model)->weight_bits, 2);
   rung_unprune(model);
   EXPECT_OK(rung_quantize(model, &(rung_scheme){.weight_bits = 1}));
@@ -551,6 +554,37 @@ START_TEST(without_pruned_neurons_it_computes_the_same) {
 }
 END_TEST
 
+/* Learned scales of weights and activations go along, each with its neuron; so do those of a merged batch norm's net.
+ */
+START_TEST(learned_scales_are_copied) {
+  static const rung_scheme schemes[] = {
+      {.weight_bits = 4, .activation_bits = 4, .weights = RUNG_WEIGHTS_LSQ, .activations = RUNG_ACTIVATIONS_LSQ},
+      {.weight_bits = 2, .activation_bits = 2, .activations = RUNG_ACTIVATIONS_PACT},
+      {.weight_bits = 4, .activation_bits = 4, .batch_norm = RUNG_BATCH_NORM_MERGE}};
+  problem *p = problem_new(RUNG_U8, 103, 1);
+  rung_model *model = rung_model_from_text(
+      "input 12; linear 40, batch-norm, relu, linear 24, batch-norm, relu, linear 4; cross-entropy",
+      &(rung_model_options){.batch = BATCH, .threads = 1, .seed = 2});
+  EXPECT_OK(rung_fit(model, p->data, &(rung_fit_options){.rate = 1e-2f}));
+  EXPECT_OK(rung_prune(model, &(rung_prune_options){.method = RUNG_PRUNE_NEURONS, .sparsity = 0.5f}));
+  EXPECT_OK(rung_quantize(model, &schemes[_i]));
+  EXPECT_OK(rung_calibrate(model, p->data, 0));
+  EXPECT_OK(rung_fit(model, p->data, &(rung_fit_options){.rate = 1e-3f}));
+  rung_model *copy = rung_model_copy(model, NULL), *smaller = rung_model_without_pruned(model, NULL);
+  ck_assert_msg(copy && smaller, "%s", rung_error());
+  ck_assert_uint_eq(rung_model_hash(copy), rung_model_hash(model));
+  expect_same_scores(model, copy, p, "copy");
+  expect_same_scores(model, smaller, p, "smaller");
+  EXPECT_OK(rung_fit(model, p->data, &(rung_fit_options){.rate = 1e-3f}));
+  EXPECT_OK(rung_fit(copy, p->data, &(rung_fit_options){.rate = 1e-3f}));
+  ck_assert_uint_eq(rung_model_hash(copy), rung_model_hash(model));
+  rung_model_free(copy);
+  rung_model_free(smaller);
+  rung_model_free(model);
+  problem_free(p);
+}
+END_TEST
+
 /* Weights that were pruned one by one take no neuron with them unless nobody reads it; a layer keeps one at least. */
 START_TEST(only_what_nobody_reads_is_removed) {
   problem *p = problem_new(RUNG_F32, 50, 1);
@@ -621,4 +655,4 @@ TEST_MAIN(CASE(the_count_is_exact), CASE(ties_go_by_index), CASE(pruning_again_g
           CASE(the_sparsity_rises_as_a_cube), CASE(a_fit_prunes_when_it_is_due), CASE(a_schedule_must_fit_into_the_fit),
           CASES(integers_of_pruned_weights_are_0, 4), CASE(one_bit_has_no_0),
           CASES(a_copy_is_the_model_once_more, FORMS), CASES(without_pruned_neurons_it_computes_the_same, FORMS),
-          CASE(only_what_nobody_reads_is_removed), CASE(checkpoints_keep_masks))
+          CASES(learned_scales_are_copied, 3), CASE(only_what_nobody_reads_is_removed), CASE(checkpoints_keep_masks))

@@ -66,20 +66,22 @@ static rung_status check_options(const rung_prune_schedule *schedule) {
   return status;
 }
 
-static bool is_binary(const rung_scheme *scheme) {
-  return rung_scheme_weight_format(scheme).bits == 1;
+static bool has_zero(const rung_scheme *scheme) {
+  return rung_scheme_weight_format(scheme).bits > 1 && scheme->weights != RUNG_WEIGHTS_DOREFA;
 }
 
 rung_status prune_check_scheme(const rung_scheme *scheme) {
+  rung_scheme of = *scheme;
   const char *name = NULL;
-  for (int i = 0; i < scheme->layer_count && !name; i++) {
-    const rung_scheme layer = rung_scheme_of_layer(scheme, scheme->layers[i].name);
-    if (is_binary(&layer)) name = scheme->layers[i].name;
+  for (int i = 0; i < scheme->layer_count && has_zero(&of); i++) {
+    name = scheme->layers[i].name;
+    of = rung_scheme_of_layer(scheme, name);
   }
-  if (!name && !is_binary(scheme)) return RUNG_OK;
+  if (has_zero(&of)) return RUNG_OK;
   return rung_fail(RUNG_ERROR_UNSUPPORTED,
-                   "prune: weight_bits 1%s%s has -1 and +1 and no 0 for a pruned weight, expected 2 or more",
-                   name ? " of layer " : "", name ? name : "");
+                   "prune: %d-bit %s weights%s%s have no 0 for a pruned one, expected 2 bits or more, and not dorefa",
+                   rung_scheme_weight_format(&of).bits, rung_weight_method_name(of.weights), name ? " of " : "",
+                   name ? name : "");
 }
 
 bool prune_is_wanted(const rung_prune_schedule *schedule) {
