@@ -50,6 +50,22 @@ static const struct {
     {{"quantize", "@t", "--data", "@", "-o", "out", "--group", "32"}, "--group: goes with --granularity group only"},
     {{"quantize", "@t", "--data", "@", "-o", "out", "--percentile", "0.9"}, "--percentile: goes with --observer perce"},
     {{"run", "@t", "--data", "@", "--real"}, "--real: goes with --out only"},
+    {{TRAIN, MODEL, "--prune", "1"}, "--prune '1': expected a number in 1e-06..0.999999"},
+    {{TRAIN, MODEL, "--prune", "0.5", "--prune-method", "smallest"},
+     "--prune method 'smallest': expected magnitude, per-"},
+    {{TRAIN, MODEL, "--prune-method", "neurons"}, "--prune-method: goes with --prune only"},
+    {{TRAIN, MODEL, "--prune-epochs", "3"}, "--prune-epochs: goes with --prune only"},
+    {{TRAIN, MODEL, "--prune", "0.5", "--prune-method", "2:4"}, "--prune: not with --prune-method 2:4, which says how"},
+    {{TRAIN, MODEL, "--prune-method", "2:4", "--prune-epochs", "1"}, "--prune-epochs: not with --prune-method 2:4"},
+    {{TRAIN, MODEL, "--prune-method", "4:2"}, "--prune method '4:2': expected magnitude, per-layer, neurons, neur"},
+    {{TRAIN, MODEL, "--prune", "0.5", "--prune-epochs", "10"}, "--prune-epochs 10: expected fewer than --epochs, 1"},
+    {{TRAIN, MODEL, "--prune", "0.5", "--prune-method", "neurons"}, "prune: no hidden layer"},
+    {{TRAIN, MODEL, "--temperature", "2"}, "--temperature: goes with --teacher only"},
+    {{TRAIN, MODEL, "--alpha", "0.5"}, "--alpha: goes with --teacher only"},
+    {{TRAIN, MODEL, "--teacher", "missing"}, "--teacher 'missing': cannot be read"},
+    {{TRAIN, MODEL, "--teacher", "@t"}, "notes.txt: not a safetensors file"},
+    {{TRAIN, MODEL, "--teacher", "@t", "--alpha", "1.5"}, "--alpha '1.5': expected a number in 1e-06..1"},
+    {{"train", "--data", "@", MODEL, "--teacher", "@t", "-o", "@t"}, "notes.txt': is the file of --teacher"},
     {{TRAIN, MODEL, "--quiet=yes"}, "'--quiet=yes': --quiet takes no value"},
     {{TRAIN, MODEL, "--help=yes"}, "'--help=yes': --help takes no value"},
     {{TRAIN, MODEL, "picture.png"}, "'picture.png': expected only options"},
@@ -82,6 +98,8 @@ static const struct {
     {{"quantize", "@t", "--data", "@", "-o", "out", "--group", "6", "--granularity", "group"}, "weight_group 6"},
     {{"quantize", "@t", "--data", "@", "-o", "out", "--observer", "oracle"}, "--observer 'oracle': expected min-max"},
     {{"quantize", "@t", "--data", "@", "-o", "out", "--backward", "int9"}, "--backward 'int9'"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--batch-norm", "flod"}, "--batch-norm 'flod'"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--input-bits", "9"}, "--input-bits '9'"},
     {{"quantize", "@t", "--data", "@", "-o", "out", "--method", "rtn"},
      "--method 'rtn': expected one of nearest, mse,"},
     {{"quantize", "@t", "--data", "@", "-o", "out", "--method", ""}, "--method '': expected NAME,..."},
@@ -121,6 +139,10 @@ static const struct {
     {{"import", "@t", "-o", "out"}, "notes.txt: "},
     {{"inspect", "@t"}, "notes.txt: "},
     {{"inspect", "missing.onnx"}, "FILE 'missing.onnx': cannot be read"},
+    {{"report", "@t", "--data", "@"}, "notes.txt: "},
+    {{"report", "@t"}, "--data DATA is missing"},
+    {{"report", "@t", "--data", "@", "-o", "missing/r.html"}, "--out 'missing/r.html': cannot be written"},
+    {{"report", "@t", "--data", "@", "--against", "missing"}, "--against 'missing': cannot be read"},
     {{"memory"}, "expected --params or a MODEL"},
     {{"memory", "@t", "--params", "7B"}, "expected --params or a MODEL, not both"},
     {{"memory", "@t"}, "notes.txt: "},
@@ -166,7 +188,7 @@ START_TEST(a_link_into_a_missing_folder_is_told_before_the_work) {
 }
 END_TEST
 
-enum { COMMANDS = 13 };
+enum { COMMANDS = 14 };
 
 /* ---- Help ------------------------------------------------------------------------------------------------------- */
 
