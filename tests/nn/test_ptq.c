@@ -315,7 +315,6 @@ START_TEST(each_beats_nearest_where_it_was_made_for) {
   const double with = error_with(&c->scheme, c->methods, c->exponent);
   const double without = error_with(&c->scheme, c->beside, c->exponent);
   ck_assert_msg(with <= c->at_most * without, "%s: error %g, nearest %g", c->name, with, without);
-  printf("%s: error %g, nearest %g\n", c->name, with, without);
 }
 END_TEST
 
