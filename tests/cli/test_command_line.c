@@ -141,6 +141,7 @@ static const struct {
     {{"inspect", "missing.onnx"}, "FILE 'missing.onnx': cannot be read"},
     {{"report", "@t", "--data", "@"}, "notes.txt: "},
     {{"report", "@t"}, "--data DATA is missing"},
+    {{"report", "@t", "--data", "@", "--frontier", "w4a4,w9a0"}, "--frontier: bits 'w9a0': expected wNaM"},
     {{"report", "@t", "--data", "@", "-o", "missing/r.html"}, "--out 'missing/r.html': cannot be written"},
     {{"report", "@t", "--data", "@", "--against", "missing"}, "--against 'missing': cannot be read"},
     {{"memory"}, "expected --params or a MODEL"},
