@@ -327,7 +327,7 @@ START_TEST(version_says_what_it_is) {
   expect_run(RUN("--version"), 0, "");
   r = RUN("version", "--json");
   expect_run(r, 0, "");
-  expect_json(r->out, "assert set(r) == {'version', 'kernels', 'json', 'onnx'} and r['json'] is True, r");
+  expect_json(r->out, "assert set(r) == {'version', 'kernels', 'json', 'onnx', 'charts'} and r['json'] is True, r");
 }
 END_TEST
 
