@@ -287,7 +287,7 @@ START_TEST(bash_completes) {
   scratch_write("script", r->out, strlen(r->out));
   ck_assert_str_eq(offered("qu"), "quantize ");
   ck_assert_str_eq(offered("train --opt"), "--optimizer ");
-  ck_assert_str_eq(offered("train --optimizer ad"), "adam adam8bit adamw ");
+  ck_assert_str_eq(offered("train --optimizer ad"), "adam adamw adam8bit ");
   ck_assert_str_eq(offered("export on"), "onnx ");
   ck_assert_str_eq(offered("freeze --da"), " ");
 }
