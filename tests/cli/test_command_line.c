@@ -141,6 +141,7 @@ static const struct {
     {{"inspect", "missing.onnx"}, "FILE 'missing.onnx': cannot be read"},
     {{"report", "@t", "--data", "@"}, "notes.txt: "},
     {{"report", "@t"}, "--data DATA is missing"},
+    {{"report", "@t", "--data", "@", "--frontier", "w4a4,w9a0"}, "--frontier: bits 'w9a0': expected wNaM"},
     {{"report", "@t", "--data", "@", "-o", "missing/r.html"}, "--out 'missing/r.html': cannot be written"},
     {{"report", "@t", "--data", "@", "--against", "missing"}, "--against 'missing': cannot be read"},
     {{"memory"}, "expected --params or a MODEL"},
@@ -286,7 +287,7 @@ START_TEST(bash_completes) {
   scratch_write("script", r->out, strlen(r->out));
   ck_assert_str_eq(offered("qu"), "quantize ");
   ck_assert_str_eq(offered("train --opt"), "--optimizer ");
-  ck_assert_str_eq(offered("train --optimizer ad"), "adam adam8bit adamw ");
+  ck_assert_str_eq(offered("train --optimizer ad"), "adam adamw adam8bit ");
   ck_assert_str_eq(offered("export on"), "onnx ");
   ck_assert_str_eq(offered("freeze --da"), " ");
 }
@@ -326,7 +327,7 @@ START_TEST(version_says_what_it_is) {
   expect_run(RUN("--version"), 0, "");
   r = RUN("version", "--json");
   expect_run(r, 0, "");
-  expect_json(r->out, "assert set(r) == {'version', 'kernels', 'json', 'onnx'} and r['json'] is True, r");
+  expect_json(r->out, "assert set(r) == {'version', 'kernels', 'json', 'onnx', 'charts'} and r['json'] is True, r");
 }
 END_TEST
 
