@@ -58,7 +58,9 @@ rung_status rung_scheme_check(const rung_scheme *scheme) {
     return rung_fail(RUNG_ERROR_ARGUMENT, "ranges %d, expected delayed (0) or current (1)", (int)scheme->ranges);
   if ((int)scheme->backward < 0 || scheme->backward >= RUNG_BACKWARD_COUNT)
     return rung_fail(RUNG_ERROR_ARGUMENT, "backward %d, expected f32 (0), bf16 (1) or int8 (2)", (int)scheme->backward);
-  status = observer_check_options(&scheme->observer);
+  const rung_storage storage = {.format = scheme->weight_storage};
+  status = rung_storage_check(&storage, "weight_storage");
+  if (status == RUNG_OK) status = observer_check_options(&scheme->observer);
   return status == RUNG_OK ? layer_schemes_check(scheme) : status;
 }
 

@@ -29,6 +29,9 @@ static const char *observer_name(int kind) {
 static const char *backward_name(int backward) {
   return rung_backward_name((rung_backward)backward);
 }
+static const char *storage_name(int format) {
+  return rung_storage_name((rung_storage_format)format);
+}
 static const char *optimizer_name(int kind) {
   return rung_optimizer_name((rung_optimizer_kind)kind);
 }
@@ -39,9 +42,11 @@ static const char *dtype_name(int type) {
 /* ---- The tables ------------------------------------------------------------------------------------------------- */
 
 #define NAMED(name, structure, member, function, values)                                                               \
-  { name, FIELD_NAME, offsetof(structure, member), function, values }
+  { name, FIELD_NAME, offsetof(structure, member), function, values, false }
+#define NAMED_LATER(name, structure, member, function, values)                                                         \
+  { name, FIELD_NAME, offsetof(structure, member), function, values, true }
 #define FIELD(name, kind, structure, member)                                                                           \
-  { name, kind, offsetof(structure, member), NULL, 0 }
+  { name, kind, offsetof(structure, member), NULL, 0, false }
 
 const text_field model_table[] = {FIELD("batch", FIELD_I64, model_fields, batch),
                                   FIELD("seed", FIELD_U64, model_fields, seed),
@@ -66,6 +71,7 @@ const text_field scheme_table[] = {
     FIELD("observer_percentile", FIELD_F32, rung_scheme, observer.percentile),
     NAMED("ranges", rung_scheme, ranges, ranges_name, 2),
     NAMED("backward", rung_scheme, backward, backward_name, RUNG_BACKWARD_COUNT),
+    NAMED_LATER("weight_storage", rung_scheme, weight_storage, storage_name, RUNG_STORAGE_FORMAT_COUNT),
     {0}};
 
 const text_field input_table[] = {NAMED("type", rung_tensor, type, dtype_name, RUNG_DTYPE_COUNT),

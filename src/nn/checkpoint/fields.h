@@ -13,6 +13,7 @@ typedef struct text_field {
   /* FIELD_NAME: the names of an enum's values 0 .. count-1 */
   const char *(*value_name)(int value);
   int count;
+  bool later; /* files of before it do not have it: they mean 0 */
 } text_field;
 
 enum { FIELD_TEXT = 64 };

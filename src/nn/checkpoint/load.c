@@ -22,6 +22,7 @@ rung_status checkpoint_get_fields(const checkpoint_in *in, const char *prefix, c
     char key[128];
     snprintf(key, sizeof key, "%s%s%s", prefix, *prefix != '\0' ? "." : "", field->name);
     const char *text = rung_safetensors_metadata(in->file, key);
+    if (text == NULL && field->later) continue;
     if (text == NULL || !field_parse(field, text, object))
       return rung_fail(RUNG_ERROR_FORMAT, "%s: metadata '%s' is '%s', which is no value for it", in->path, key,
                        text != NULL ? text : "missing");
