@@ -1,6 +1,6 @@
 /* What a technique left is measured: accuracy and size of the frozen program, and how far it is from the float
  * network. */
-#include "harness.h"
+#include "table.h"
 
 #include <math.h>
 #include <string.h>

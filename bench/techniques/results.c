@@ -1,4 +1,4 @@
-#include "harness.h"
+#include "table.h"
 
 #include <errno.h>
 #include <inttypes.h>

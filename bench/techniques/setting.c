@@ -1,4 +1,4 @@
-#include "harness.h"
+#include "table.h"
 
 #include <stdlib.h>
 #include <string.h>

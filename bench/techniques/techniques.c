@@ -6,7 +6,7 @@
  * round-to-nearest at the same setting beside it. What was measured is written down as it comes, so that a run that was
  * stopped goes on where it was. */
 #include "../options.h"
-#include "harness.h"
+#include "table.h"
 
 #include <math.h>
 #include <string.h>
@@ -67,24 +67,34 @@ static technique_result run(table *t, const technique *method, const setting *at
   return result;
 }
 
-static void print_error(double error, double rtn) {
-  if (error > 0)
-    printf(" %9.2e (%.2e)", error, rtn);
-  else
-    printf(" %9s %10s", "-", "");
+/* The technique's, and round-to-nearest's behind it. */
+static void print_error(const column *error, const column *rtn) {
+  char text[32] = "-";
+  if (mean(error) > 0) snprintf(text, sizeof text, "%.2e (%.2e)", mean(error), mean(rtn));
+  printf(" %19s |", text);
 }
 
-static void print_row(const technique *method, const setting *at, const column c[4], const technique_result *last,
-                      const column errors[4]) {
-  printf("%-16s %-22s %6.2f ± %.2f %6.2f ± %.2f %6.2f ± %.2f %+6.2f ± %.2f", method->name, at->text, mean(&c[0]),
-         deviation(&c[0]), mean(&c[1]), deviation(&c[1]), mean(&c[2]), deviation(&c[2]), mean(&c[3]), deviation(&c[3]));
-  print_error(mean(&errors[0]), mean(&errors[1]));
-  print_error(mean(&errors[2]), mean(&errors[3]));
-  if (last->bytes > 0)
-    printf(" %8lld\n", (long long)last->bytes);
+/* A row of Markdown: docs/techniques.md takes it as it is. `c` and `errors` as in make_row. */
+static void print_row(const technique *method, const setting *at, const column c[4], const column errors[4],
+                      int64_t bytes) {
+  printf("| %-16s | %-22s |", method->name, at->text);
+  for (int i = 0; i < 3; i++) printf(" %5.2f ± %.2f |", mean(&c[i]), deviation(&c[i]));
+  printf(" %+6.2f ± %.2f |", mean(&c[3]), deviation(&c[3]));
+  print_error(&errors[0], &errors[1]);
+  print_error(&errors[2], &errors[3]);
+  if (bytes > 0)
+    printf(" %7lld |\n", (long long)bytes);
   else
-    printf(" %8s\n", "-");
+    printf(" %7s |\n", "-");
   fflush(stdout);
+}
+
+static void print_head(const table *t) {
+  printf("%s, %s; FP32 %d epochs, then %d where a technique trains; %d seed%s\n\n", t->options.data, t->trial.network,
+         t->trial.epochs, t->trial.qat_epochs, t->seeds, t->seeds == 1 ? "" : "s");
+  printf("| %-16s | %-22s | %-12s | %-12s | %-12s | %-13s | %-19s | %-19s | %-7s |\n", "technique", "setting", "FP32 %",
+         "RTN %", "technique %", "over RTN", "layer error (RTN)", "output error (RTN)", "bytes");
+  puts("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
 }
 
 static void make_row(table *t, const technique *method, const setting *at) {
@@ -101,7 +111,7 @@ static void make_row(table *t, const technique *method, const setting *at) {
       errors[i].values[errors[i].count++] = wrong[i];
     }
   }
-  print_row(method, at, c, &result, errors);
+  print_row(method, at, c, errors, result.bytes);
 }
 
 /* ---- The command ------------------------------------------------------------------------------------------------ */
@@ -127,12 +137,13 @@ int main(int argc, char **argv) {
       {"setting", "one of the technique's, as the table shows it (all)", BENCH_TEXT, &t.setting, 0, 0},
       {"data", "mnist, letters, or a folder of four IDX files (mnist)", BENCH_TEXT, &t.options.data, 0, 0},
       {"seeds", "seeds 1 .. N (1)", BENCH_WHOLE, &t.seeds, 1, SEEDS_MOST},
-      {"epochs", "of FP32 training (mnist 10, letters 40)", BENCH_WHOLE, &t.options.epochs, 1, 10000},
+      {"epochs", "of FP32 training (mnist 10, letters 60)", BENCH_WHOLE, &t.options.epochs, 1, 10000},
       {"qat-epochs", "for what trains on (mnist 5, letters 20)", BENCH_WHOLE, &t.options.qat_epochs, 1, 10000},
       {"threads", "0: one a processor (1)", BENCH_WHOLE, &t.options.threads, 0, 256},
       {"folder", "for the trained networks and the results (build/techniques)", BENCH_TEXT, &t.options.folder, 0, 0},
       {"results", "FILE of JSON lines, read and added to (FOLDER/results.jsonl)", BENCH_TEXT, &t.results_path, 0, 0},
       {"fresh", "measure again what is in the results", BENCH_FLAG, &t.fresh, 0, 0},
+      {"quick", "the first setting of each, in few steps: to see that it works", BENCH_FLAG, &t.options.quick, 0, 0},
       {"list", "the techniques", BENCH_FLAG, &only_list, 0, 0}};
   enum { COUNT = sizeof options / sizeof options[0] };
   const bench_option *all[COUNT + 1] = {NULL};
@@ -147,15 +158,12 @@ int main(int argc, char **argv) {
   char path[4096];
   snprintf(path, sizeof path, "%s/results.jsonl", t.options.folder);
   t.results = results_open(t.results_path ? t.results_path : path);
-  printf("%s, %s: %d epochs; %d seed%s\n", t.options.data, t.trial.network, t.trial.epochs, t.seeds,
-         t.seeds == 1 ? "" : "s");
-  printf("%-16s %-22s %13s %13s %13s %13s %20s %20s %8s\n", "technique", "setting", "FP32 %", "RTN %", "technique %",
-         "gain", "layer error (RTN)", "output error (RTN)", "bytes");
+  print_head(&t);
   for (int i = 0; i < technique_count; i++) {
     setting settings[SETTINGS_MOST];
     if (t.technique && strcmp(t.technique, techniques[i]->name) != 0) continue;
     const int count = setting_read_all(techniques[i], settings);
-    for (int s = 0; s < count; s++)
+    for (int s = 0; s < (t.options.quick ? 1 : count); s++)
       if (!t.setting || !strcmp(t.setting, settings[s].text)) make_row(&t, techniques[i], &settings[s]);
   }
   results_free(t.results);

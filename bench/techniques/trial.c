@@ -1,4 +1,4 @@
-#include "harness.h"
+#include "table.h"
 
 #include <errno.h>
 #include <math.h>
@@ -16,7 +16,7 @@ static const struct recipe {
   const char *network;
   int epochs, qat_epochs;
   float rate, qat_rate;
-} recipes[] = {{"letters", "linear 128, relu, linear 64, relu, linear 26", 40, 20, 3e-3f, 1e-3f},
+} recipes[] = {{"letters", "linear 256, relu, linear 128, relu, linear 26", 60, 20, 1e-2f, 2e-3f},
                {NULL, "linear 256, relu, linear 128, relu, linear 10", 10, 5, 1e-3f, 1e-3f}};
 
 static const struct recipe *recipe_of(const char *data) {
@@ -47,7 +47,8 @@ trial trial_begin(const trial_options *options) {
              .qat_epochs = options->qat_epochs ? options->qat_epochs : recipe->qat_epochs,
              .rate = recipe->rate,
              .qat_rate = recipe->qat_rate,
-             .examples = CALIBRATION};
+             .examples = options->quick ? 100 : CALIBRATION,
+             .quick = options->quick};
   bench_check(t.train != NULL);
   t.test = rung_dataset_load(options->data, RUNG_TEST);
   bench_check(t.test != NULL);

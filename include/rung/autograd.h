@@ -73,6 +73,18 @@ RUNG_API rung_node *rung_squared_hinge(rung_node *scores,
                                        rung_node *label); /* [n,classes], i32 [n]: mean over n and classes of max(0, 1 -
                                                              y s)^2, y = +1 for the label's class, else -1 */
 
+/* Distillation (Hinton et al., 2015): in replays with .training, and only there, the value of a rung_cross_entropy is
+ *   mean over n of (1 - alpha) cross entropy + alpha T^2 KL(softmax(teacher / T) || softmax(logits / T))  (eq. 63). */
+typedef struct rung_distillation {
+  const float *logits; /* [examples, classes]: the teacher's, of each example of the bound sources; borrowed */
+  int64_t examples;
+  float temperature; /* T > 0 */
+  float alpha;       /* 0 < alpha <= 1 */
+} rung_distillation;
+
+/* `distillation` NULL: from the labels alone again. Memory for a batch is taken the first time. */
+RUNG_API rung_status rung_cross_entropy_distill(rung_node *cross_entropy, const rung_distillation *distillation);
+
 /* RUNG_OK, or what recording first failed with (its message is then rung_error() again). */
 RUNG_API rung_status rung_graph_status(const rung_graph *graph);
 

@@ -106,10 +106,11 @@ typedef struct rung_dataset {
 
 typedef enum rung_split { RUNG_TRAIN = 0, RUNG_TEST } rung_split;
 
-/* `name` is "mnist", "fashion-mnist" (looked for in $RUNG_DATA/NAME, ./data/NAME, then the folders where the system's
- * packages put them; scripts/get-data fetches them) or a folder that holds the four IDX files
+/* `name` is "mnist", "fashion-mnist", "letters" (looked for in $RUNG_DATA/NAME, ./data/NAME, then the folders where the
+ * system's packages put them; scripts/get-data fetches them) or a folder that holds the four IDX files
  *   train-images-idx3-ubyte train-labels-idx1-ubyte t10k-images-idx3-ubyte t10k-labels-idx1-ubyte
- * each plain or with .gz. Pictures stay u8 (scale 1/255). Labels must be 0 .. 9 and as many as the pictures.
+ * each plain or with .gz. Pictures stay u8 (scale 1/255). Labels must be 0 .. 9 (letters: 0 .. 25) and as many as the
+ * pictures.
  * NULL with a message that names the file otherwise. */
 RUNG_API rung_dataset *rung_dataset_load(const char *name, rung_split split);
 

@@ -14,6 +14,7 @@
 #ifndef RUNG_NN_H
 #define RUNG_NN_H
 
+#include <rung/nn/prune.h>
 #include <rung/quant.h>
 
 #ifdef __cplusplus
@@ -32,6 +33,10 @@ typedef struct rung_model_options {
 
 RUNG_API rung_model *rung_model_new(const rung_model_options *options);
 RUNG_API void rung_model_free(rung_model *model);
+/* The model as it stands, once more: layers, parameters, masks, scheme, ranges, form; what one does the other does, to
+ * the last bit. `options` may be NULL; a batch or threads of 0 are the model's, and the seed always is. NULL with a
+ * message otherwise. A teacher of its own student is such a copy. */
+RUNG_API rung_model *rung_model_copy(const rung_model *model, const rung_model_options *options);
 
 /* What an example is: `shape` without the batch, which comes in front. Then layers and operations (rung/autograd.h),
  * then one loss, which ends it. */
@@ -207,6 +212,15 @@ typedef struct rung_fit_options {
   /* Such a file to go on from: the model becomes what it was there, and the weights at the end are, to the last bit,
    * those of a fit that was never stopped. Dataset, batch, seed and all options above must be the same. */
   const char *resume;
+  /* Zero: nothing is pruned that was not. */
+  rung_prune_schedule prune;
+  /* Distillation (Hinton et al., 2015; docs/distillation.md): the loss is then (1 - alpha) times the cross entropy of
+   * the labels and alpha T^2 KL(softmax(teacher's logits / T) || softmax(logits / T)) (eq. 63); rung_evaluate's is the
+   * cross entropy alone. Another model than this one, of the same input and classes, in any form. What it says to every
+   * example is computed once, before the first step, and kept: 4 bytes a class and example. NULL: none. */
+  rung_model *teacher;
+  float temperature; /* T > 0; 0: 4. With a teacher only */
+  float alpha;       /* 0 < alpha <= 1; 0: 0.9. With a teacher only */
 } rung_fit_options;
 
 /* Trains every trainable parameter on `dataset`, the last short batch included, in the model's present form. Memory is

@@ -286,6 +286,10 @@ typedef struct rung_integer_layer {
 /* RUNG_ERROR_ARGUMENT where the node is no quantized linear layer; RUNG_ERROR_STATE before its first replay. */
 RUNG_API rung_status rung_integer_layer_view(const rung_node *node, rung_integer_layer *layer);
 
+/* Bytes of such a layer's parameters: weights at their own bits; a bias, a multiplier (4 bytes each) and a shift (1
+ * byte) a channel, or group of one. Reads in, out, group, groups and weight_format. */
+RUNG_API int64_t rung_integer_layer_bytes(const rung_integer_layer *layer);
+
 /* Whether the node is a rung_quantize_node. */
 RUNG_API bool rung_node_is_quantize(const rung_node *node);
 /* Whether the node hands its input's integers on, as reshape and dropout outside training do. */

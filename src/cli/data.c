@@ -62,14 +62,23 @@ static rung_dataset *load_npy(const char *name, const char *targets, const char 
   return rung_dataset_read_npy(name, targets, &(rung_npy_options){.like = like});
 }
 
+/* The names that rung_dataset_load knows. */
+static bool is_known(const char *name) {
+  static const char *const names[] = {"mnist", "fashion-mnist", "letters"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp(name, names[i]) == 0) return true;
+  return false;
+}
+
 /* What is neither a known name nor a folder may have been meant as a file. */
 static rung_dataset *load_idx(const char *name, rung_split split) {
   rung_dataset *data = rung_dataset_load(name, split);
-  if (data || path_is_folder(name) || strcmp(name, "mnist") == 0 || strcmp(name, "fashion-mnist") == 0) return data;
-  rung_fail(RUNG_ERROR_IO,
-            "%s: no such dataset: expected mnist, fashion-mnist, a folder with IDX files, or the name of a CSV or NPY "
-            "file, which ends in .csv or .npy",
-            name);
+  if (data || path_is_folder(name) || is_known(name)) return data;
+  rung_fail(
+      RUNG_ERROR_IO,
+      "%s: no such dataset: expected mnist, fashion-mnist, letters, a folder with IDX files, or the name of a CSV "
+      "or NPY file, which ends in .csv or .npy",
+      name);
   return NULL;
 }
 

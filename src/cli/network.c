@@ -1,5 +1,7 @@
 #include "network.h"
 
+#include "pruning.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -59,7 +61,9 @@ rung_status network_scheme(const session *asked, rung_scheme *scheme) {
 
 const char *network_bits(const rung_model *model, char text[8]) {
   const rung_scheme *scheme = rung_model_quantization(model) ? rung_model_scheme(model) : NULL;
-  if (scheme)
+  if (scheme && scheme->layer_count > 0)
+    snprintf(text, 8, "mixed");
+  else if (scheme)
     snprintf(text, 8, "w%da%d", rung_scheme_weight_format(scheme).bits & 15,
              rung_scheme_activation_format(scheme).bits & 15);
   else
@@ -127,6 +131,7 @@ void network_tell(session *asked, const rung_model *model) {
   char bits[8];
   uint64_t hash = rung_model_hash(model);
   json *object = asked->report.object;
+  pruning_tell(asked, model);
   report_say(&asked->report, "weights %016" PRIx64 "\n", hash);
   json_text(object, "bits", network_bits(model, bits));
   json_whole(object, "parameters", network_parameters(model));

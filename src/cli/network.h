@@ -15,7 +15,7 @@ rung_status network_check_goes_with(const session *asked, option_id id, option_i
 /* The scheme of --bits, --granularity and the like. */
 rung_status network_scheme(const session *asked, rung_scheme *scheme);
 
-/* "w8a8", or "fp32" where the model is not quantized. */
+/* "w8a8", "mixed" where layers have bits of their own, or "fp32" where the model is not quantized. */
 const char *network_bits(const rung_model *model, char text[8]);
 int64_t network_parameters(const rung_model *model); /* numbers, all told */
 

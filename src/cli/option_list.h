@@ -2,7 +2,7 @@
 
 /* clang-format off */
 ROW(DATA, DATA, "data", 'd', TEXT("DATA", NULL),
-    "mnist, fashion-mnist, a folder with the four IDX files, a FILE.csv, or INPUTS.npy with --targets")
+    "mnist, fashion-mnist, letters, a folder with the four IDX files, a FILE.csv, or INPUTS.npy with --targets")
 ROW(TARGETS, DATA, "targets", 0, TEXT("WHERE", NULL),
     "NPY: the file with the labels or targets. CSV with --task regression: the target columns, such as last, \"last 3\", or names with commas between; by default last")
 ROW(LABEL, DATA, "label", 0, TEXT("COLUMN", "last"),
@@ -12,7 +12,7 @@ ROW(TASK, DATA, "task", 0, CHOICE("TASK", "classification", task_name),
 ROW(PIXELS, DATA, "pixels", 0, FLAG,
     "CSV: the inputs are whole numbers 0..255, kept as bytes, each standing for its 255th part")
 ROW(TEST, DATA, "test", 't', TEXT("DATA", NULL),
-    "what to test on; by default the test part of mnist, fashion-mnist or the IDX folder, of others nothing")
+    "what to test on; by default the test part of mnist, fashion-mnist, letters or the IDX folder, of others nothing")
 ROW(TEST_TARGETS, DATA, "test-targets", 0, INPUT("FILE.npy", NULL),
     "the labels or targets of --test, if that is an NPY file")
 ROW(VALIDATION, DATA, "validation", 0, TEXT("N", "0"),
@@ -59,6 +59,18 @@ ROW(CLIP_NORM, TRAINING, "clip-norm", 0, NUMBER("C", NULL, 1e-9, 1e9),
     "a longer gradient is shortened to this length; by default it is not")
 ROW(NO_SHUFFLE, TRAINING, "no-shuffle", 0, FLAG,
     "take the examples in their order")
+ROW(PRUNE, TRAINING, "prune", 0, NUMBER("S", NULL, 1e-6, 0.999999),
+    "set this share of the weights to 0 for good, 0.9 for 9 of 10; or remove that share of the neurons of each hidden layer")
+ROW(PRUNE_METHOD, TRAINING, "prune-method", 0, TEXT("METHOD", "magnitude"),
+    "which: magnitude, the smallest weights of all layers together; per-layer; neurons; or N:M, as in 2:4, the N largest of every M neighbours stay (without --prune)")
+ROW(PRUNE_EPOCHS, TRAINING, "prune-epochs", 0, WHOLE("N", NULL, 0, 100000),
+    "--prune: epochs over which its share is reached; 0: at the start; by default half of --epochs")
+ROW(TEACHER, TRAINING, "teacher", 0, INPUT("FILE", NULL),
+    "distillation: learn also from what this model says, in FP32 or quantized; of the same inputs and classes")
+ROW(TEMPERATURE, TRAINING, "temperature", 0, NUMBER("T", "4", 1e-3, 1e3),
+    "--teacher: softens what both say")
+ROW(ALPHA, TRAINING, "alpha", 0, NUMBER("A", "0.9", 1e-6, 1),
+    "--teacher: its share of the loss; the rest is that of the labels")
 ROW(SEED, TRAINING, "seed", 's', WHOLE("N", "1", 0, INT64_MAX),
     "of the first weights, the order of the examples, and dropout; a model from a file keeps its own")
 ROW(CHECKPOINT, TRAINING, "checkpoint", 'c', OUTPUT("FILE", NULL),
@@ -70,6 +82,12 @@ ROW(RESUME, TRAINING, "resume", 0, INPUT("FILE", NULL),
 
 ROW(BITS, QUANTIZING, "bits", 0, TEXT("wNaM", "w8a8"),
     "bits of weights, N in 1..8, and of activations, M in 2..8")
+ROW(METHOD, QUANTIZING, "method", 0, TEXT("NAME,...", NULL),
+    "what is done to the weights: one of nearest, mse, gptq and adaround rounds them; before that cle, smoothquant and awq move scales between layers; bias-correction comes last")
+ROW(LAYER, QUANTIZING, "layer", 0, TEXT("NAME=wNaM,...", NULL),
+    "bits of single layers in place of --bits, as in fc1=w8a8,fc3=w4: of their weights, and of what they put out")
+ROW(SIZE_LIMIT, QUANTIZING, "size-limit", 0, TEXT("BYTES", NULL),
+    "choose the weight bits of each layer, 2..8, so that the parameters take at most so many bytes (40000, 40k, 1M) and the network's output suffers least")
 ROW(GRANULARITY, QUANTIZING, "granularity", 0, CHOICE("WHAT", "channel", granularity_name),
     "one scale of weights per channel, per tensor, or per --group of a channel")
 ROW(GROUP, QUANTIZING, "group", 0, WHOLE("N", "32", 4, 1048576),

@@ -1,13 +1,6 @@
 /* What a program is, as data. */
 #include "program.h"
 
-/* Weights at their own bits; a bias, a multiplier (4 bytes each) and a shift (1 byte) a channel, or group of one. */
-static int64_t layer_bytes(const rung_integer_layer *layer) {
-  int64_t weights = (layer->in * layer->out * layer->weight_format.bits + 7) / 8;
-  int64_t bytes = weights + layer->out * layer->groups * 8 + layer->out;
-  return layer->group ? bytes + layer->out * 8 : bytes;
-}
-
 rung_program_info rung_program_describe(const rung_program *program) {
   const rung_buffer *input = &program->buffer[0], *logits = &program->buffer[program->count];
   rung_program_info info = {.layers = program->count,
@@ -18,7 +11,7 @@ rung_program_info rung_program_describe(const rung_program *program) {
                             .input_zero_point = input->zero_point,
                             .logit_scale = logits->scale};
   for (int i = 0; i < program->count; i++) {
-    info.weight_bytes += layer_bytes(&program->layer[i].instruction.integers);
+    info.weight_bytes += rung_integer_layer_bytes(&program->layer[i].instruction.integers);
     info.macs += program->layer[i].instruction.macs;
   }
   return info;

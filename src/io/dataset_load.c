@@ -9,10 +9,14 @@
 #include <unistd.h>
 
 #define PATH_SIZE     4096
-#define CLASSES       10
 #define SYSTEM_FOLDER "/usr/share/datasets" /* of Debian's dataset-* packages */
 
-static const char *const known_names[] = {"mnist", "fashion-mnist"};
+static const struct known {
+  const char *name;
+  int32_t classes;
+} known[] = {{"mnist", 10}, {"fashion-mnist", 10}, {"letters", 26}};
+
+enum { FOLDER_CLASSES = 10 }; /* of a folder that is none of them */
 
 static const struct {
   const char *images, *labels;
@@ -31,14 +35,15 @@ static bool find_file(const char *folder, const char *file, char path[PATH_SIZE]
   return false;
 }
 
-static bool is_known(const char *name) {
-  for (size_t i = 0; i < sizeof known_names / sizeof *known_names; i++)
-    if (strcmp(name, known_names[i]) == 0) return true;
-  return false;
+/* NULL if it is none. */
+static const struct known *find_name(const char *name) {
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    if (strcmp(name, known[i].name) == 0) return &known[i];
+  return NULL;
 }
 
 /* The first of the folders for a known name that holds the pictures of `split`. */
-static rung_status find_known(const char *name, rung_split split, char folder[PATH_SIZE]) {
+static rung_status search(const char *name, rung_split split, char folder[PATH_SIZE]) {
   const char *own = getenv("RUNG_DATA");
   const char *const roots[] = {own, "./data", SYSTEM_FOLDER};
   char path[PATH_SIZE];
@@ -53,10 +58,10 @@ static rung_status find_known(const char *name, rung_split split, char folder[PA
 }
 
 static rung_status find_folder(const char *name, rung_split split, char folder[PATH_SIZE]) {
-  if (is_known(name)) return find_known(name, split, folder);
+  if (find_name(name)) return search(name, split, folder);
   struct stat about;
   if (strlen(name) >= PATH_SIZE || stat(name, &about) != 0 || !S_ISDIR(about.st_mode))
-    return rung_fail(RUNG_ERROR_IO, "%s: no such dataset: expected mnist, fashion-mnist or a folder", name);
+    return rung_fail(RUNG_ERROR_IO, "%s: no such dataset: expected mnist, fashion-mnist, letters or a folder", name);
   strcpy(folder, name);
   return RUNG_OK;
 }
@@ -76,21 +81,21 @@ static rung_status read_bytes(const char *folder, const char *file, int least_ra
   return status;
 }
 
-static rung_status widen_labels(const char *path, const rung_tensor *bytes, int32_t **labels) {
+static rung_status widen_labels(const char *path, const rung_tensor *bytes, int32_t classes, int32_t **labels) {
   int64_t count = rung_tensor_count(bytes);
   *labels = rung_allocate((size_t)count * sizeof **labels);
   if (*labels == NULL) return RUNG_ERROR_MEMORY;
   const uint8_t *narrow = bytes->data;
   for (int64_t i = 0; i < count; i++) {
-    if (narrow[i] >= CLASSES)
+    if (narrow[i] >= classes)
       return rung_fail(RUNG_ERROR_FORMAT, "%s: label %d at %" PRId64 ", expected 0..%d", path, narrow[i], i,
-                       CLASSES - 1);
+                       (int)classes - 1);
     (*labels)[i] = narrow[i];
   }
   return RUNG_OK;
 }
 
-static rung_status read_split(const char *folder, rung_split split, rung_dataset_storage *storage) {
+static rung_status read_split(const char *folder, rung_split split, int32_t classes, rung_dataset_storage *storage) {
   char images_path[PATH_SIZE], labels_path[PATH_SIZE];
   rung_tensor labels = {0};
   rung_tensor *images = &storage->inputs;
@@ -99,7 +104,7 @@ static rung_status read_split(const char *folder, rung_split split, rung_dataset
   if (status == RUNG_OK && images->shape.extent[0] != labels.shape.extent[0])
     status = rung_fail(RUNG_ERROR_FORMAT, "%s: %" PRId64 " labels, expected as many as the %" PRId64 " pictures of %s",
                        labels_path, labels.shape.extent[0], images->shape.extent[0], images_path);
-  if (status == RUNG_OK) status = widen_labels(labels_path, &labels, &storage->labels);
+  if (status == RUNG_OK) status = widen_labels(labels_path, &labels, classes, &storage->labels);
   rung_idx_free(&labels);
   images->scale = 1.0f / 255.0f;
   return status;
@@ -115,7 +120,8 @@ rung_dataset *rung_dataset_load(const char *name, rung_split split) {
   if (find_folder(name, split, folder) != RUNG_OK) return NULL;
   rung_dataset_storage *storage = rung_allocate(sizeof *storage);
   if (storage == NULL) return NULL;
-  if (read_split(folder, split, storage) == RUNG_OK) return rung_dataset_own(name, storage, CLASSES, NULL);
+  const int32_t classes = find_name(name) ? find_name(name)->classes : FOLDER_CLASSES;
+  if (read_split(folder, split, classes, storage) == RUNG_OK) return rung_dataset_own(name, storage, classes, NULL);
   rung_dataset_storage_free(storage);
   return NULL;
 }

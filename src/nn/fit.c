@@ -1,6 +1,8 @@
 /* Fit: epochs of shuffled steps. A step is one replay, forward, backward and update in one run of the team. */
 #include "checkpoint/checkpoint.h"
 #include "history.h"
+#include "prune/prune.h"
+#include "teacher.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,6 +14,8 @@ typedef struct fitting {
   const rung_fit_options *options; /* the defaults filled in */
   rung_graph *graph;
   optimizer *optimizer;
+  pruner *pruner; /* NULL: the fit does not prune */
+  teacher teacher;
   uint32_t *order; /* [count]: this epoch's order of examples */
   rung_progress progress;
   int64_t done; /* steps of the first epoch that were done before; 0 unless it was resumed */
@@ -40,6 +44,7 @@ static rung_status check_options(const rung_fit_options *options, const rung_dat
 
 static rung_fit_options with_defaults(const rung_fit_options *options) {
   rung_fit_options filled = optimizer_with_defaults(options);
+  filled = teacher_with_defaults(&filled);
   if (options->epochs == 0) filled.epochs = 1;
   if (options->rate == 0) filled.rate = 1e-3f;
   return filled;
@@ -83,6 +88,7 @@ static rung_status train_step(fitting *fit, int64_t first) {
   int64_t count = left < batch ? left : batch;
   fit->progress.rate = rung_schedule_rate(&fit->options->schedule, fit->options->rate, steps_before(fit),
                                           fit->progress.steps * fit->progress.epochs);
+  if (fit->pruner) pruner_step(fit->pruner, steps_before(fit));
   optimizer_begin(fit->optimizer, fit->progress.rate);
   rung_status status = rung_graph_replay(fit->graph, &(rung_replay_options){.count = count,
                                                                             .first = first,
@@ -111,7 +117,8 @@ static fit_state state_of(const fitting *fit) {
                      .place = {.examples = fit->dataset->count,
                                .epoch = fit->progress.epoch,
                                .step = fit->progress.step,
-                               .correct = fit->correct}};
+                               .correct = fit->correct,
+                               .teacher = fit->teacher.hash}};
   memcpy(&state.place.loss_bits, &fit->loss, sizeof fit->loss);
   return state;
 }
@@ -161,6 +168,19 @@ static rung_status run(fitting *fit) {
   return status;
 }
 
+/* The optimizer leaves alone what is pruned, by now or by this fit. */
+static rung_status set_masks(fitting *fit, const rung_fit_options *given) {
+  if (prune_is_wanted(&given->prune)) {
+    fit->pruner = pruner_of_fit(fit->model, &given->prune, fit->progress.steps * fit->progress.epochs);
+    if (!fit->pruner) return rung_error_status();
+  }
+  for (int i = 0; i < rung_graph_node_count(fit->graph); i++) {
+    const rung_node *node = rung_graph_node(fit->graph, i);
+    if (rung_node_is_parameter(node)) optimizer_set_mask(fit->optimizer, node, model_mask(fit->model, node));
+  }
+  return RUNG_OK;
+}
+
 /* Everything a fit works with, for the model's present form. */
 static rung_status prepare(fitting *fit, const rung_fit_options *given) {
   rung_status status = RUNG_OK;
@@ -177,6 +197,8 @@ static rung_status prepare(fitting *fit, const rung_fit_options *given) {
   fit->order = rung_allocate((size_t)fit->dataset->count * sizeof *fit->order);
   if (!fit->optimizer || !fit->order) return rung_error_status();
   status = history_reserve(fit->model, fit->progress.epochs);
+  if (status == RUNG_OK) status = set_masks(fit, given);
+  if (status == RUNG_OK) status = teacher_begin(&fit->teacher, fit->model, fit->dataset, fit->options);
   return status == RUNG_OK ? rung_graph_plan(fit->graph) : status;
 }
 
@@ -209,6 +231,7 @@ rung_status rung_fit(rung_model *model, const rung_dataset *dataset, const rung_
   const rung_fit_options filled = with_defaults(options);
   fitting fit = {.model = model, .dataset = dataset, .options = &filled};
   rung_status status = rung_model_status(model);
+  if (status == RUNG_OK) status = teacher_ask(&fit.teacher, model, dataset, &filled);
   if (status == RUNG_OK) status = options->resume && dataset ? resume(&fit, options) : prepare(&fit, options);
   if (status == RUNG_OK) {
     if (model->quantization) rung_quantization_set_state(model->quantization, RUNG_QUANTIZER_TRAIN);
@@ -217,5 +240,7 @@ rung_status rung_fit(rung_model *model, const rung_dataset *dataset, const rung_
   }
   rung_release(fit.order);
   optimizer_free(fit.optimizer);
+  pruner_free(fit.pruner);
+  teacher_end(&fit.teacher, model);
   return status;
 }

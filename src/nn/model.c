@@ -28,6 +28,7 @@ rung_model *rung_model_new(const rung_model_options *options) {
 void rung_model_free(rung_model *model) {
   if (!model) return;
   rung_quantization_free(model->quantization);
+  model_free_masks(model);
   rung_graph_free(model->graph);
   rung_team_free(model->team);
   rung_release(model->layers);
@@ -101,6 +102,7 @@ rung_parameter rung_model_parameter(const rung_model *model, int index) {
 }
 
 void rung_model_touch(rung_model *model) {
+  model_apply_masks(model);
   if (model->quantization) rung_quantization_refresh(model->quantization);
 }
 

@@ -17,6 +17,8 @@ struct rung_model {
   rung_form form;
   rung_epoch *history; /* [history_count], room for history_capacity */
   int history_count, history_capacity;
+  uint8_t **mask; /* [mask_count], by index in `graph`: of parameters, 1 where they stay; NULL: all of it stays */
+  int mask_count;
 };
 
 /* Makes a copy of the scheme the model's. */
@@ -33,8 +35,16 @@ const rung_tensor *model_labels(const rung_model *model); /* NULL in a regressio
 rung_status model_check_loss(const rung_model *model);
 /* Binds the inputs and the labels or targets of the present form's graph to `dataset`. */
 rung_status model_bind(rung_model *model, const rung_dataset *dataset, rung_graph **graph);
+/* Binds one example of zeros, of the type that the data will be: all that quantizing asks of them. */
+rung_status model_bind_types(rung_model *model, const rung_tensor *inputs);
 /* How many rows of scores [n, classes], f32 or i32, have their label's score as the largest (the first one on a tie).
  */
 int64_t model_count_correct(const rung_tensor *scores, const int32_t *labels);
+
+/* The mask of a parameter of any form's graph; NULL: it has none. */
+const uint8_t *model_mask(const rung_model *model, const rung_node *parameter);
+/* Sets what is pruned to 0. */
+void model_apply_masks(rung_model *model);
+void model_free_masks(rung_model *model);
 
 #endif

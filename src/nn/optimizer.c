@@ -16,7 +16,8 @@ enum { CHUNK = 4096 };
 typedef struct target {
   const rung_node *parameter;
   float *weight;
-  const float *gradient;
+  float *gradient;
+  const uint8_t *keep; /* NULL: all */
   optimizer_state slot[OPTIMIZER_MAX_SLOTS];
   int64_t count;
   bool quantized;
@@ -30,7 +31,7 @@ struct optimizer {
   optimizer_step step;
   target *targets;
   int target_count;
-  const target **of_node; /* [nodes of the graph]; NULL where not trained */
+  target **of_node; /* [nodes of the graph]; NULL where not trained */
   char *state;
   rung_dynamic_map map[OPTIMIZER_MAX_SLOTS];
   float *squares; /* [chunk_count]: each chunk's sum of squares */
@@ -208,6 +209,10 @@ void optimizer_free(optimizer *self) {
   rung_release(self);
 }
 
+void optimizer_set_mask(optimizer *self, const rung_node *parameter, const uint8_t *keep) {
+  if (self->of_node[parameter->index]) self->of_node[parameter->index]->keep = keep;
+}
+
 /* ---- Steps ------------------------------------------------------------------------------------------------------ */
 
 void optimizer_begin(optimizer *self, float rate) {
@@ -246,6 +251,10 @@ bool optimizer_slot_at(const optimizer *self, int index, optimizer_slot *slot) {
   return false;
 }
 
+static void clear_pruned(const target *at, float *numbers, int64_t begin, int64_t count) {
+  for (int64_t i = 0; at->keep && i < count; i++) numbers[i] = at->keep[begin + i] ? numbers[i] : 0;
+}
+
 /* This member's share of the chunks, which are numbered through all parameters. */
 static void sum_squares(optimizer *self, int ith, int nth) {
   const rung_kernels *kernels = rung_kernels_active();
@@ -256,8 +265,10 @@ static void sum_squares(optimizer *self, int ith, int nth) {
     const int64_t chunks = chunks_of(at->count), last = first + chunks < end ? first + chunks : end;
     for (int64_t chunk = first > begin ? first : begin; chunk < last; chunk++) {
       int64_t from = (chunk - first) * CHUNK, left = at->count - from;
-      const float *gradient = at->gradient + from;
-      self->squares[chunk] = kernels->dot(gradient, gradient, left < CHUNK ? left : CHUNK);
+      const int64_t count = left < CHUNK ? left : CHUNK;
+      float *gradient = at->gradient + from;
+      clear_pruned(at, gradient, from, count);
+      self->squares[chunk] = kernels->dot(gradient, gradient, count);
     }
     first += chunks;
   }
@@ -285,6 +296,7 @@ static void update_slice(const optimizer *self, const target *at, const optimize
     }
   }
   self->kind->update(step, at->weight + begin, gradient, slot, end - begin);
+  clear_pruned(at, at->weight + begin, begin, end - begin);
 }
 
 static void take(void *context, const rung_node *parameter, const float *gradient, int64_t begin, int64_t end) {

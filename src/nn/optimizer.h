@@ -49,6 +49,9 @@ optimizer *optimizer_new(rung_graph *graph, const rung_fit_options *options);
 /* The options with the optimizer's defaults filled in. */
 rung_fit_options optimizer_with_defaults(const rung_fit_options *options);
 void optimizer_free(optimizer *self);
+/* Weights of this parameter whose keep [elements] is 0 stay 0, and their gradients do not count. Borrowed; may change
+ * between steps. NULL: none. */
+void optimizer_set_mask(optimizer *self, const rung_node *parameter, const uint8_t *keep);
 /* Before each step, on one thread. */
 void optimizer_begin(optimizer *self, float rate);
 /* A rung_task with the optimizer as context: clips and updates this member's slices of every parameter that is not

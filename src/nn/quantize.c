@@ -1,5 +1,5 @@
 /* Quantize and calibrate: two of the four verbs. */
-#include "model.h"
+#include "prune/prune.h"
 
 rung_status model_set_scheme(rung_model *model, const rung_scheme *scheme) {
   rung_layer_scheme *layers = rung_scheme_copy_layers(scheme);
@@ -18,6 +18,7 @@ rung_status rung_quantize(rung_model *model, const rung_scheme *scheme) {
   if (!scheme) scheme = &defaults;
   rung_status status = rung_model_status(model);
   if (status == RUNG_OK) status = rung_scheme_check(scheme);
+  if (status == RUNG_OK && model->mask) status = prune_check_scheme(scheme);
   if (status == RUNG_OK) status = rung_scheme_check_names(scheme, model->graph);
   if (status == RUNG_OK) status = model_set_scheme(model, scheme);
   if (status != RUNG_OK) return status;
@@ -73,7 +74,6 @@ rung_status rung_calibrate(rung_model *model, const rung_dataset *dataset, int64
 
 /* ---- Ranges that are known -------------------------------------------------------------------------------------- */
 
-/* Binds one example of zeros, of the type that the data will be. */
 static rung_status bind_type(rung_model *model, rung_node *leaf, const rung_tensor *inputs) {
   rung_tensor example = *inputs;
   if (leaf == model_loss(model)->input[1]) example = (rung_tensor){.type = leaf->value.type};
@@ -84,7 +84,7 @@ static rung_status bind_type(rung_model *model, rung_node *leaf, const rung_tens
   return example.data ? rung_graph_bind(leaf, &example) : RUNG_ERROR_MEMORY;
 }
 
-static rung_status bind_types(rung_model *model, const rung_tensor *inputs) {
+rung_status model_bind_types(rung_model *model, const rung_tensor *inputs) {
   for (int i = 0; i < rung_graph_node_count(model->graph); i++) {
     rung_node *leaf = rung_graph_node(model->graph, i);
     rung_status status = rung_node_is_input(leaf) ? bind_type(model, leaf, inputs) : RUNG_OK;
@@ -124,7 +124,7 @@ rung_status rung_calibrate_known(rung_model *model, const rung_tensor *inputs, c
   rung_quantization_free(model->quantization);
   model->quantization = NULL;
   model->form = RUNG_FORM_FLOAT;
-  status = bind_types(model, inputs);
+  status = model_bind_types(model, inputs);
   if (status != RUNG_OK) return status;
   model->quantization = rung_quantization_new(model->graph, &model->scheme);
   if (!model->quantization) return rung_error_status();

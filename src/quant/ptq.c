@@ -145,10 +145,13 @@ rung_status rung_ptq_check_options(const rung_ptq_options *options) {
 
 /* ---- The phases ------------------------------------------------------------------------------------------------- */
 
-/* What cannot be done to a layer is told and left. */
-static rung_status noted(rung_status status, const rung_ptq_layer *layer, const rung_ptq_options *options) {
+/* What a method cannot do to a layer is told and left. */
+static rung_status noted(rung_status status, const ptq_method *method, const rung_ptq_layer *layer,
+                         const rung_ptq_options *options) {
+  char what[512];
   if (status != RUNG_ERROR_UNSUPPORTED) return status;
-  if (options->note) options->note(options->context, layer->name, rung_error());
+  snprintf(what, sizeof what, "%s: %s", method->name, rung_error());
+  if (options->note) options->note(options->context, layer->name, what);
   return RUNG_OK;
 }
 
@@ -167,7 +170,7 @@ bool rung_ptq_transforms_layers(const rung_ptq_options *options, rung_ptq_method
 
 rung_status rung_ptq_transform_layer(rung_ptq_layer *layer, rung_ptq_method method, const rung_ptq_options *options) {
   if (!rung_ptq_transforms_layers(options, method)) return RUNG_OK;
-  return noted(methods[method]->transform_layer(layer, options), layer, options);
+  return noted(methods[method]->transform_layer(layer, options), methods[method], layer, options);
 }
 
 static rung_status round_by_method(rung_ptq_layer *layer, const rung_ptq_options *options) {
@@ -182,6 +185,6 @@ rung_status rung_ptq_round_layer(rung_ptq_layer *layer, const rung_ptq_options *
   rung_status status = round_by_method(layer, options);
   for (int i = 0; i < RUNG_PTQ_METHOD_COUNT && status == RUNG_OK; i++)
     if (chosen(options->methods, i) && methods[i]->correct)
-      status = noted(methods[i]->correct(layer, options), layer, options);
+      status = noted(methods[i]->correct(layer, options), methods[i], layer, options);
   return status;
 }

@@ -10,10 +10,9 @@ bool ptq_passes_scale(const rung_ptq_layer *layer) {
 rung_status ptq_check_pair(const rung_ptq_layer *layer) {
   const rung_ptq_layer *before = layer->before;
   if (!before)
-    return rung_fail(RUNG_ERROR_UNSUPPORTED, "ptq: %s: no layer before it takes the inverse of its scales",
-                     layer->name);
+    return rung_fail(RUNG_ERROR_UNSUPPORTED, "no layer before %s takes the inverse of its scales", layer->name);
   if (!ptq_passes_scale(layer))
-    return rung_fail(RUNG_ERROR_UNSUPPORTED, "ptq: %s: reads %s through a ReLU6, which no scale passes", layer->name,
+    return rung_fail(RUNG_ERROR_UNSUPPORTED, "%s reads %s through a ReLU6, which no scale passes", layer->name,
                      before->name);
   if (before->out != layer->in || layer->in < 1 || layer->out < 1 || !layer->weight || !before->weight)
     return rung_fail(RUNG_ERROR_SHAPE, "ptq: %s: takes %lld inputs, %s gives %lld", layer->name, (long long)layer->in,

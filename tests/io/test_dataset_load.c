@@ -106,7 +106,7 @@ START_TEST(tells_how_to_get_what_is_missing) {
   refuse("mnist", "run scripts/get-data mnist");
   setenv("RUNG_DATA", "/nowhere", 1);
   refuse("mnist", "/nowhere");
-  refuse("mnits", "mnits: no such dataset: expected mnist, fashion-mnist or a folder");
+  refuse("mnits", "mnits: no such dataset: expected mnist, fashion-mnist, letters or a folder");
 }
 END_TEST
 
@@ -128,6 +128,28 @@ START_TEST(refuses_label_200) {
   file[8 + 17] = 10;
   scratch_write("label/train-labels-idx1-ubyte", file, sizeof file);
   refuse(scratch_path("label"), "train-labels-idx1-ubyte: label 10 at 17, expected 0..9");
+}
+END_TEST
+
+/* Inputs [count, ...] of any rank, and labels up to that dataset's own. */
+START_TEST(letters_have_26_classes) {
+  write_set("names/letters", 30, 1);
+  unsigned char labels[8 + 30] = {0, 0, 8, 1, 0, 0, 0, 30},
+                           measures[12 + 30 * 16] = {0, 0, 8, 2, 0, 0, 0, 30, 0, 0, 0, 16};
+  labels[8 + 17] = 25;
+  measures[12 + 17 * 16] = 255;
+  scratch_write("names/letters/train-images-idx3-ubyte", measures, sizeof measures);
+  scratch_write("names/letters/train-labels-idx1-ubyte", labels, sizeof labels);
+  setenv("RUNG_DATA", scratch_path("names"), 1);
+  rung_dataset *letters = rung_dataset_load("letters", RUNG_TRAIN);
+  ck_assert_msg(letters != NULL, "%s", rung_error());
+  ck_assert(letters->classes == 26 && letters->labels[17] == 25);
+  ck_assert(rung_shape_equal(&letters->inputs.shape, &RUNG_SHAPE(30, 16)));
+  ck_assert_int_eq(((const uint8_t *)letters->inputs.data)[17 * 16], 255);
+  rung_dataset_free(letters);
+  labels[8 + 17] = 26;
+  scratch_write("names/letters/train-labels-idx1-ubyte", labels, sizeof labels);
+  refuse("letters", "train-labels-idx1-ubyte: label 26 at 17, expected 0..25");
 }
 END_TEST
 
@@ -180,5 +202,6 @@ END_TEST
 
 TEST_MAIN(CASE(loads_the_training_sample), CASE(loads_the_test_sample), CASE(loads_a_folder_of_any_counts),
           CASE(searches_rung_data_before_the_working_folder), CASE(tells_how_to_get_what_is_missing),
-          CASE(reads_plain_before_gzip), CASE(refuses_label_200), CASE(refuses_mismatched_counts),
-          CASE(refuses_missing_files), CASE(refuses_files_of_another_kind), CASE(refuses_nonsense_arguments))
+          CASE(reads_plain_before_gzip), CASE(refuses_label_200), CASE(letters_have_26_classes),
+          CASE(refuses_mismatched_counts), CASE(refuses_missing_files), CASE(refuses_files_of_another_kind),
+          CASE(refuses_nonsense_arguments))

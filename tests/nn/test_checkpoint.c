@@ -197,6 +197,7 @@ static const char *good_file(void) {
   problem *p = problem_new(RUNG_U8, 103, 1);
   const recipe r = {.form = RUNG_FORM_INTEGER, .batch_norm = true, .scheme = {.weight_bits = 4, .activation_bits = 4}};
   rung_model *model = trained(&r, p);
+  ck_assert_int_eq(rung_prune(model, &(rung_prune_options){.sparsity = 0.3f}), RUNG_OK);
   path = strdup(scratch_path("good.safetensors"));
   save(model, path);
   rung_model_free(model);
@@ -299,6 +300,8 @@ static const struct {
     {"fc1.weight", huge, 8, "the integers of 'fc1.weight'"},
     {"rung.integer.fc1.weight", "\x09", 1, "the integers of 'fc1.weight'"},
     {"rung.integer.fc3.weight", NULL, 0, "no tensor 'rung.integer.fc3.weight'"},
+    {"rung.mask.fc1.weight", "\2", 1, "mask of 'fc1.weight': value 0 is 2"},
+    {"rung.mask.fc1.weight", "\0\0\0\0\0\0\0\0", 8, "expected 0 or 1, and 0 where the weight is 0 only"},
     {"rung.trainable", NULL, 0, "no tensor 'rung.trainable'"},
     {"rung.quantizer.state", many, 4, "quantizer state 1073741824"},
     {"rung.quantizer.scale", minus_one, 4, "scale -1"},

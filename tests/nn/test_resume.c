@@ -172,6 +172,9 @@ static const struct {
     {{.schedule = {.kind = RUNG_SCHEDULE_CONSTANT}}, "had schedule cosine, this one has constant"},
     {{.schedule = {.warm_up = 3}}, "had schedule_warm_up 0, this one has 3"},
     {{.no_shuffle = true}, "had no_shuffle no, this one has yes"},
+    {{.prune = {.to = {.sparsity = 0.5f}}}, "had prune_sparsity 0, this one has 0.5"},
+    {{.prune = {.to = {.method = RUNG_PRUNE_N_M}}}, "had prune_method magnitude, this one has n:m"},
+    {{.prune = {.every = 7}}, "had prune_every 0, this one has 7"},
 };
 enum { OTHERS = sizeof others / sizeof others[0] };
 
@@ -209,6 +212,45 @@ START_TEST(defaults_are_what_they_stand_for) {
   rung_model *model = beginning(&recipes[0]);
   fit(model, &options);
   ck_assert_int_eq(at.steps, ALL_STEPS);
+  rung_model_free(model);
+}
+END_TEST
+
+/* The file without the metadata that newer ones have. */
+static const char *file_of_before(const char *path) {
+  static const char *const later[] = {"fit.prune_", "fit.temperature", "fit.alpha", "fit.teacher"};
+  rung_safetensors *file = rung_safetensors_open(path);
+  rung_named_tensor tensors[64];
+  rung_metadata metadata[128];
+  int tensor_count = rung_safetensors_count(file), metadata_count = 0, removed = 0;
+  for (int i = 0; i < tensor_count; i++) tensors[i] = rung_safetensors_tensor(file, i);
+  for (int i = 0; i < rung_safetensors_metadata_count(file); i++) {
+    bool new = false;
+    metadata[metadata_count] = rung_safetensors_metadata_at(file, i);
+    for (int k = 0; k < 4; k++) new |= strncmp(metadata[metadata_count].key, later[k], strlen(later[k])) == 0;
+    metadata_count += !new;
+    removed += new;
+  }
+  ck_assert_int_eq(removed, 11);
+  const char *before = scratch_path("before.safetensors");
+  ck_assert_int_eq(rung_safetensors_write_with(before, tensors, tensor_count, metadata, metadata_count), RUNG_OK);
+  rung_safetensors_free(file);
+  return before;
+}
+
+START_TEST(files_from_before_there_was_pruning_go_on) {
+  watch whole = {0}, at = {0};
+  rung_model *model = beginning(&recipes[0]);
+  rung_fit_options options = options_of(&recipes[0], &whole);
+  fit(model, &options);
+  const uint64_t hash = rung_model_hash(model);
+  rung_model_free(model);
+  const char *path = file_of_before(stopped_file());
+  model = load(path, 1);
+  options = options_of(&recipes[0], &at);
+  options.resume = path;
+  fit(model, &options);
+  expect_same("a file from before", model, &at, hash, &whole);
   rung_model_free(model);
 }
 END_TEST
@@ -336,5 +378,6 @@ TEST_MAIN(CASES(a_stopped_fit_goes_on_to_the_same_bits, RECIPES),
           CASES(a_fit_in_many_parts_gives_the_same_bits, RECIPES),
           CASE(checkpoints_are_written_each_so_many_steps_and_at_an_epochs_end),
           CASES(other_options_are_refused_by_name, OTHERS), CASE(defaults_are_what_they_stand_for),
-          CASE(another_dataset_batch_seed_or_model_is_refused), CASE(a_finished_fit_has_nothing_left_to_do),
-          CASES(the_fit_after_is_the_same_as_well, RECIPES), CASES(a_killed_training_goes_on_to_the_same_bits, 2))
+          CASE(files_from_before_there_was_pruning_go_on), CASE(another_dataset_batch_seed_or_model_is_refused),
+          CASE(a_finished_fit_has_nothing_left_to_do), CASES(the_fit_after_is_the_same_as_well, RECIPES),
+          CASES(a_killed_training_goes_on_to_the_same_bits, 2))

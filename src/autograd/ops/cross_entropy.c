@@ -4,8 +4,10 @@
  *           y = (sum_i -log p[i][t[i]]) / n
  * backward  dx[i][j] += (p[i][j] - [j = t[i]]) dy / n
  *
+ * With a teacher (rung_cross_entropy_distill), in training, each row's loss and slope go on to distillation.c.
+ *
  * A label outside 0 .. classes-1 makes its row's loss NaN, and so the value; the row then has no gradient. */
-#include "loss.h"
+#include "distillation.h"
 
 #include <math.h>
 
@@ -33,6 +35,7 @@ static void forward(rung_node *node, const rung_replay *replay) {
     int64_t good = i;
     while (good < end && label[good] >= 0 && label[good] < classes) good++;
     rows_forward(node, i, good);
+    if (state->distills && replay->training) distillation_rows(node, i, good);
     if ((i = good) == end) break;
     state->row[i] = NAN;
     for (int64_t j = 0; j < classes; j++) state->slope[i * classes + j] = 0;

@@ -6,8 +6,10 @@
 #include "op.h"
 
 typedef struct loss_state {
-  float *row;   /* [batch], of each row its loss */
-  float *slope; /* of the shape of input 0 */
+  float *row;                /* [batch], of each row its loss */
+  float *slope;              /* of the shape of input 0 */
+  bool distills;             /* cross_entropy, in training: distillation.c; `soft` is then there */
+  struct distillation *soft; /* its own */
 } loss_state;
 
 static inline rung_status loss_infer(rung_node *node) {

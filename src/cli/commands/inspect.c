@@ -77,7 +77,8 @@ static void tell_shape(json *object, const rung_shape *shape) {
   for (int i = 0; i < shape->rank; i++) json_list_whole(list, shape->extent[i]);
 }
 
-static void tell_tensor(session *asked, json *list, const char *name, const rung_tensor *tensor) {
+/* `keep`, of its shape, is 1 where it is not pruned; may be NULL. */
+static void tell_tensor(session *asked, json *list, const char *name, const rung_tensor *tensor, const uint8_t *keep) {
   char shape[RUNG_SHAPE_TEXT];
   json *object = json_list_object(list);
   report *to = &asked->report;
@@ -98,6 +99,12 @@ static void tell_tensor(session *asked, json *list, const char *name, const rung
     json_number(object, "least", (double)least);
     json_number(object, "most", (double)most);
   }
+  if (keep) {
+    int64_t pruned = 0, count = rung_tensor_count(tensor);
+    for (int64_t i = 0; i < count; i++) pruned += !keep[i];
+    report_say(to, ", %.2f %% pruned", 100 * (double)pruned / (double)count);
+    json_whole(object, "pruned", pruned);
+  }
   report_say(to, "\n");
 }
 
@@ -108,7 +115,7 @@ static rung_status inspect_weights(session *asked, const char *file) {
   json *list = json_list(asked->report.object, "tensors");
   for (int i = 0; i < rung_safetensors_count(weights); i++) {
     const rung_named_tensor tensor = rung_safetensors_tensor(weights, i);
-    tell_tensor(asked, list, tensor.name, &tensor.tensor);
+    tell_tensor(asked, list, tensor.name, &tensor.tensor, NULL);
   }
   rung_safetensors_free(weights);
   return RUNG_OK;
@@ -139,7 +146,7 @@ static rung_status inspect_model(session *asked, const char *file, rung_model *m
   for (int i = 0; i < rung_model_parameter_count(model); i++) {
     const rung_parameter parameter = rung_model_parameter(model, i);
     const rung_tensor tensor = {.type = RUNG_F32, .shape = parameter.shape, .data = parameter.value};
-    tell_tensor(asked, list, parameter.name, &tensor);
+    tell_tensor(asked, list, parameter.name, &tensor, rung_model_mask(model, i));
   }
   if (rung_model_quantization(model)) tell_quantized(asked, model);
   network_tell(asked, model);

@@ -2,6 +2,7 @@
 #include "data.h"
 #include "files.h"
 #include "network.h"
+#include "ptq.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -18,18 +19,19 @@ static void tell_size(session *asked, rung_model *model) {
   rung_program_free(program);
 }
 
-static ending quantize(session *asked, data_sets *data, rung_model **model) {
+static ending quantize(session *asked, data_sets *data, rung_model **model, ptq_asked *how) {
   rung_scheme scheme;
   double percent = NAN, before;
   const char *out = TEXT_OF(asked, OUT);
-  if (network_scheme(asked, &scheme) != RUNG_OK || data_load(asked, data) != RUNG_OK) return ENDS_BADLY;
+  if (network_scheme(asked, &scheme) != RUNG_OK || ptq_read(asked, &scheme, how) != RUNG_OK) return ENDS_BADLY;
+  if (data_load(asked, data) != RUNG_OK) return ENDS_BADLY;
   if (network_check_accuracy(asked, data->all) != RUNG_OK) return ENDS_BADLY;
   *model = file_open_model(asked, asked->positional[0]);
   if (!*model || rung_model_use(*model, RUNG_FORM_FLOAT) != RUNG_OK) return ENDS_BADLY;
   data_tell_classes(asked, data->all);
   rung_status status = rung_quantize(*model, &scheme);
   if (status == RUNG_OK && data->test) status = network_test(asked, *model, data->test, "float_test", &before);
-  if (status == RUNG_OK) status = rung_calibrate(*model, data->train, WHOLE_OF(asked, CALIBRATE));
+  if (status == RUNG_OK) status = ptq_run(asked, *model, data->train, how);
   if (status == RUNG_OK) status = rung_model_save(*model, out);
   if (status == RUNG_OK && data->test) status = network_test(asked, *model, data->test, "test", &percent);
   if (status != RUNG_OK) return ENDS_BADLY;
@@ -43,8 +45,10 @@ static ending quantize(session *asked, data_sets *data, rung_model **model) {
 static ending run(session *asked) {
   data_sets data = {0};
   rung_model *model = NULL;
-  ending end = quantize(asked, &data, &model);
+  ptq_asked how = {0};
+  ending end = quantize(asked, &data, &model, &how);
   rung_model_free(model);
+  ptq_free(&how);
   data_free(&data);
   return end;
 }
@@ -52,19 +56,26 @@ static ending run(session *asked) {
 const command quantize_command = {
     .name = "quantize",
     .summary = "quantizes a trained model (post-training quantization)",
-    .about = "Takes the ranges of the activations from some training examples and makes the weights integers. What is "
-             "written computes with integers; rung train --from trains it on, with them, to win back what low bits "
-             "have cost. A model that is quantized already is quantized anew.",
+    .about =
+        "Takes the ranges of the activations from some training examples and makes the weights integers. What is "
+        "written computes with integers; rung train --from trains it on, with them, to win back what low bits "
+        "have cost. A model that is quantized already is quantized anew. --method names what is done to the weights on "
+        "the way, from the same examples.",
     .positionals = {{.name = "MODEL", .kind = KIND_INPUT, .help = "a model that rung train or rung import wrote"}},
     .rewrites = true,
     .required = {HAS(DATA), HAS(OUT)},
     .taken = {TEST_OPTIONS, HAS(VALIDATION), HAS(CALIBRATE), HAS(BITS), HAS(GRANULARITY), HAS(GROUP), HAS(OBSERVER),
-              HAS(PERCENTILE), HAS(RANGES), HAS(SIGNED), HAS(SYMMETRIC), HAS(BACKWARD), HAS(REQUIRE_ACCURACY),
-              WORK_OPTIONS},
+              HAS(PERCENTILE), HAS(RANGES), HAS(SIGNED), HAS(SYMMETRIC), HAS(BACKWARD), HAS(METHOD), HAS(LAYER),
+              HAS(SIZE_LIMIT), HAS(REQUIRE_ACCURACY), WORK_OPTIONS},
     .examples = {{"quantize digits.safetensors --data mnist --bits w8a8 -o digits-w8a8.safetensors", NULL},
                  {"quantize digits.safetensors --data mnist --bits w4a4 -o digits-w4a4.safetensors",
                   "half the size; to be trained on"},
                  {"quantize digits.safetensors --data mnist --bits w4a8 --granularity group --group 32 "
                   "-o digits-w4a8.safetensors",
-                  "a scale for every 32 weights"}},
+                  "a scale for every 32 weights"},
+                 {"quantize digits.safetensors --data mnist --bits w3a8 --method gptq,bias-correction "
+                  "-o digits-w3a8.safetensors",
+                  "weights rounded so that their errors make good for each other"},
+                 {"quantize digits.safetensors --data mnist --size-limit 100k -o digits-100k.safetensors",
+                  "the bits of each layer chosen, for at most 100,000 bytes of parameters"}},
     .run = run};

@@ -4,6 +4,7 @@
 #include "interrupt.h"
 #include "network.h"
 #include "path.h"
+#include "pruning.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -13,7 +14,7 @@
 typedef struct training {
   session *asked;
   data_sets data;
-  rung_model *model;
+  rung_model *model, *teacher;
   char checkpoint[4096];
   bool stopped; /* by Ctrl-C, before the last step */
   double seconds;
@@ -38,6 +39,10 @@ static rung_status check_fit_options(const session *asked) {
   rung_status status = network_check_goes_with(asked, OPTION_PERIOD, OPTION_SCHEDULE, "step");
   if (status == RUNG_OK) status = network_check_goes_with(asked, OPTION_FACTOR, OPTION_SCHEDULE, "step");
   if (status == RUNG_OK) status = network_check_goes_with(asked, OPTION_NESTEROV, OPTION_OPTIMIZER, "sgd");
+  if (status == RUNG_OK) status = pruning_check(asked);
+  if (status == RUNG_OK && !GIVEN(asked, TEACHER) && (GIVEN(asked, TEMPERATURE) || GIVEN(asked, ALPHA)))
+    status = rung_fail(RUNG_ERROR_ARGUMENT, "--%s: goes with --teacher only",
+                       GIVEN(asked, TEMPERATURE) ? "temperature" : "alpha");
   return status;
 }
 
@@ -50,13 +55,20 @@ static rung_status choose_checkpoint(training *train) {
   return path_check_output("--checkpoint", train->checkpoint);
 }
 
+static bool has_low_bits(const rung_scheme *scheme) {
+  bool low = rung_scheme_weight_format(scheme).bits < 8 || rung_scheme_activation_format(scheme).bits < 8;
+  for (int i = 0; i < scheme->layer_count; i++) {
+    const rung_scheme of_layer = rung_scheme_of_layer(scheme, scheme->layers[i].name);
+    low = low || rung_scheme_weight_format(&of_layer).bits < 8 || rung_scheme_activation_format(&of_layer).bits < 8;
+  }
+  return low;
+}
+
 /* Small steps where a trained model only has to settle on 8 bits; below it has to find its way anew. */
 static float rate_of(const training *train) {
   if (GIVEN(train->asked, RATE)) return REAL_OF(train->asked, RATE);
   if (!rung_model_quantization(train->model)) return 1e-3f;
-  const rung_scheme *scheme = rung_model_scheme(train->model);
-  bool low = rung_scheme_weight_format(scheme).bits < 8 || rung_scheme_activation_format(scheme).bits < 8;
-  return low ? 1e-3f : 2e-4f;
+  return has_low_bits(rung_model_scheme(train->model)) ? 1e-3f : 2e-4f;
 }
 
 static rung_model *make_model(const training *train) {
@@ -128,6 +140,10 @@ static rung_status fit(training *train) {
                                              .period = WHOLE_OF(asked, PERIOD),
                                              .factor = REAL_OF(asked, FACTOR)},
                                 .no_shuffle = GIVEN(asked, NO_SHUFFLE),
+                                .prune = pruning_schedule(asked, train->model, train->data.train->count),
+                                .teacher = train->teacher,
+                                .temperature = train->teacher ? REAL_OF(asked, TEMPERATURE) : 0,
+                                .alpha = train->teacher ? REAL_OF(asked, ALPHA) : 0,
                                 .validation = train->data.validation,
                                 .checkpoint = train->checkpoint,
                                 .checkpoint_steps = WHOLE_OF(asked, CHECKPOINT_STEPS),
@@ -149,7 +165,7 @@ static ending tell_how_to_resume(training *train) {
 static ending finish(training *train) {
   session *asked = train->asked;
   const char *out = TEXT_OF(asked, OUT);
-  if (rung_model_save(train->model, out) != RUNG_OK) {
+  if (pruning_remove(asked, &train->model) != RUNG_OK || rung_model_save(train->model, out) != RUNG_OK) {
     rung_fail(rung_error_status(), "%s; the model is in %s", rung_error(), train->checkpoint);
     return ENDS_BADLY;
   }
@@ -170,6 +186,7 @@ static ending train_model(training *train) {
   if (network_check_accuracy(asked, train->data.all) != RUNG_OK) return ENDS_BADLY;
   train->model = make_model(train);
   if (!train->model || check_resumed(train) != RUNG_OK) return ENDS_BADLY;
+  if (GIVEN(asked, TEACHER) && !(train->teacher = file_open_model(asked, TEXT_OF(asked, TEACHER)))) return ENDS_BADLY;
   if (rung_model_bind(train->model, train->data.train) == NULL) return ENDS_BADLY;
   if (train->data.test && rung_model_bind(train->model, train->data.test) == NULL) return ENDS_BADLY;
   data_tell_classes(asked, train->data.all);
@@ -186,6 +203,7 @@ static ending run(session *asked) {
   training train = {.asked = asked};
   ending end = train_model(&train);
   rung_model_free(train.model);
+  rung_model_free(train.teacher);
   data_free(&train.data);
   return end;
 }
@@ -198,6 +216,10 @@ const command train_command = {
         "rung quantize wrote is trained on as it is: the forward pass is the integer program, the gradients go to the "
         "FP32 weights behind it. The file that is written has everything: the layers, the weights, the scheme and the "
         "ranges.\n"
+        "\n"
+        "With --prune weights are set to 0 little by little while it trains, and stay 0 in every training after it. "
+        "With "
+        "--prune-method neurons the model that is written has them no more: it is smaller.\n"
         "\n"
         "The same data, options and seed give the same weights to the last bit, on any number of threads and on any "
         "machine.\n"
@@ -216,6 +238,9 @@ const command train_command = {
               HAS(NO_SHUFFLE),   HAS(SEED),
               HAS(CHECKPOINT),   HAS(CHECKPOINT_STEPS),
               HAS(RESUME),       HAS(REQUIRE_ACCURACY),
+              HAS(PRUNE),        HAS(PRUNE_METHOD),
+              HAS(PRUNE_EPOCHS), HAS(TEACHER),
+              HAS(TEMPERATURE),  HAS(ALPHA),
               WORK_OPTIONS},
     .examples = {{"train --data mnist --model \"linear 256, relu, linear 128, relu, linear 10\" -o digits.safetensors",
                   "a classifier of digits, 10 epochs"},
@@ -227,5 +252,8 @@ const command train_command = {
                  {"train --data x.npy --targets y.npy --model \"linear 32, relu, linear 1\" -o curve.safetensors",
                   "a regression on two NPY files"},
                  {"train --data mnist --resume digits.safetensors.checkpoint -o digits.safetensors",
-                  "go on after Ctrl-C, with the same options as before"}},
+                  "go on after Ctrl-C, with the same options as before"},
+                 {"train --from digits-w4a4.safetensors --teacher digits.safetensors --data mnist -o "
+                  "digits-w4a4-qat.safetensors",
+                  "QAT that also learns from the FP32 model"}},
     .run = run};

@@ -1,5 +1,5 @@
 /* Checkpoints from the inside (docs/checkpoints.md tells what is in one): save.c writes them, load.c reads them;
- * quantizers.c, history.c and fit_state.c know both directions of a part. */
+ * quantizers.c, masks.c, history.c and fit_state.c know both directions of a part. */
 #ifndef RUNG_CHECKPOINT_H
 #define RUNG_CHECKPOINT_H
 
@@ -38,6 +38,7 @@ void *checkpoint_memory(checkpoint_out *out, size_t count, size_t size);
 
 void checkpoint_put_layers(checkpoint_out *out, const rung_scheme *scheme);
 void checkpoint_put_quantizers(checkpoint_out *out, const rung_quantization *quantization);
+void checkpoint_put_masks(checkpoint_out *out, const rung_model *model);
 void checkpoint_put_history(checkpoint_out *out, const rung_model *model);
 void checkpoint_put_fit(checkpoint_out *out, const fit_state *fit);
 
@@ -55,6 +56,11 @@ typedef struct checkpoint_in {
 const rung_tensor *checkpoint_get(const checkpoint_in *in, const char *prefix, const char *name, rung_dtype type,
                                   rung_shape shape);
 rung_status checkpoint_get_fields(const checkpoint_in *in, const char *prefix, const text_field *table, void *object);
+
+/* Of parameters that the file has, checked; `scheme` may be NULL. */
+rung_status checkpoint_check_masks(const checkpoint_in *in, const rung_model *model, const rung_scheme *scheme);
+/* The model's masks become the file's; none, where the file has none. */
+rung_status checkpoint_set_masks(const checkpoint_in *in, rung_model *model);
 
 /* Sets the scheme's layers, in memory that is `layers` from then on, also where it fails: rung_release it. */
 rung_status checkpoint_get_layers(const checkpoint_in *in, rung_scheme *scheme, rung_layer_scheme **layers);

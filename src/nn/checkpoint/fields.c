@@ -35,6 +35,9 @@ static const char *storage_name(int format) {
 static const char *optimizer_name(int kind) {
   return rung_optimizer_name((rung_optimizer_kind)kind);
 }
+static const char *prune_method_name(int method) {
+  return rung_prune_method_name((rung_prune_method)method);
+}
 static const char *dtype_name(int type) {
   return rung_dtype_name((rung_dtype)type);
 }
@@ -43,10 +46,13 @@ static const char *dtype_name(int type) {
 
 #define NAMED(name, structure, member, function, values)                                                               \
   { name, FIELD_NAME, offsetof(structure, member), function, values, false }
-#define NAMED_LATER(name, structure, member, function, values)                                                         \
-  { name, FIELD_NAME, offsetof(structure, member), function, values, true }
 #define FIELD(name, kind, structure, member)                                                                           \
   { name, kind, offsetof(structure, member), NULL, 0, false }
+/* Not in files of the first version. */
+#define LATER_NAMED(name, structure, member, function, values)                                                         \
+  { name, FIELD_NAME, offsetof(structure, member), function, values, true }
+#define LATER(name, kind, structure, member)                                                                           \
+  { name, kind, offsetof(structure, member), NULL, 0, true }
 
 const text_field model_table[] = {FIELD("batch", FIELD_I64, model_fields, batch),
                                   FIELD("seed", FIELD_U64, model_fields, seed),
@@ -71,7 +77,7 @@ const text_field scheme_table[] = {
     FIELD("observer_percentile", FIELD_F32, rung_scheme, observer.percentile),
     NAMED("ranges", rung_scheme, ranges, ranges_name, 2),
     NAMED("backward", rung_scheme, backward, backward_name, RUNG_BACKWARD_COUNT),
-    NAMED_LATER("weight_storage", rung_scheme, weight_storage, storage_name, RUNG_STORAGE_FORMAT_COUNT),
+    LATER_NAMED("weight_storage", rung_scheme, weight_storage, storage_name, RUNG_STORAGE_FORMAT_COUNT),
     {0}};
 
 const text_field input_table[] = {NAMED("type", rung_tensor, type, dtype_name, RUNG_DTYPE_COUNT),
@@ -94,12 +100,25 @@ const text_field fit_table[] = {
     FIELD("schedule_period", FIELD_I64, rung_fit_options, schedule.period),
     FIELD("schedule_factor", FIELD_F32, rung_fit_options, schedule.factor),
     FIELD("no_shuffle", FIELD_BOOL, rung_fit_options, no_shuffle),
+    LATER_NAMED("prune_method", rung_fit_options, prune.to.method, prune_method_name, RUNG_PRUNE_METHOD_COUNT),
+    LATER("prune_sparsity", FIELD_F32, rung_fit_options, prune.to.sparsity),
+    LATER("prune_n", FIELD_INT, rung_fit_options, prune.to.n),
+    LATER("prune_m", FIELD_INT, rung_fit_options, prune.to.m),
+    LATER("prune_initial", FIELD_F32, rung_fit_options, prune.initial),
+    LATER("prune_begin", FIELD_I64, rung_fit_options, prune.begin),
+    LATER("prune_steps", FIELD_I64, rung_fit_options, prune.steps),
+    LATER("prune_every", FIELD_I64, rung_fit_options, prune.every),
+    LATER("temperature", FIELD_F32, rung_fit_options, temperature),
+    LATER("alpha", FIELD_F32, rung_fit_options, alpha),
     {0}};
 
-const text_field place_table[] = {
-    FIELD("examples", FIELD_I64, place_fields, examples), FIELD("epoch", FIELD_INT, place_fields, epoch),
-    FIELD("step", FIELD_I64, place_fields, step),         FIELD("loss_bits", FIELD_U64, place_fields, loss_bits),
-    FIELD("correct", FIELD_I64, place_fields, correct),   {0}};
+const text_field place_table[] = {FIELD("examples", FIELD_I64, place_fields, examples),
+                                  FIELD("epoch", FIELD_INT, place_fields, epoch),
+                                  FIELD("step", FIELD_I64, place_fields, step),
+                                  FIELD("loss_bits", FIELD_U64, place_fields, loss_bits),
+                                  FIELD("correct", FIELD_I64, place_fields, correct),
+                                  LATER("teacher", FIELD_U64, place_fields, teacher),
+                                  {0}};
 
 /* ---- Text ------------------------------------------------------------------------------------------------------- */
 

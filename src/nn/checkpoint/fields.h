@@ -13,7 +13,7 @@ typedef struct text_field {
   /* FIELD_NAME: the names of an enum's values 0 .. count-1 */
   const char *(*value_name)(int value);
   int count;
-  bool later; /* files of before it do not have it: they mean 0 */
+  bool may_lack; /* files from before there was such a field stand for 0 */
 } text_field;
 
 enum { FIELD_TEXT = 64 };
@@ -39,6 +39,7 @@ typedef struct place_fields {
   int64_t step;       /* steps done of that epoch */
   uint64_t loss_bits; /* of a double: the sum over the epoch's examples so far */
   int64_t correct;
+  uint64_t teacher; /* a hash of what the teacher said to all examples; 0: none */
 } place_fields;
 
 /* Tables of fields; each ends where `name` is NULL. */

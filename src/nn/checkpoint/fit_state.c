@@ -57,7 +57,15 @@ rung_status checkpoint_get_place(const checkpoint_in *in, const rung_model *mode
     status = rung_fail(RUNG_ERROR_ARGUMENT, "%s: the fit had batch %lld, this model has %lld", in->path,
                        (long long)fields.batch, (long long)batch);
   if (status == RUNG_OK) status = compare_options(in, fit->options);
+  const uint64_t teacher = fit->place.teacher;
+  fit->place.teacher = 0; /* of a file from before there were any */
   if (status == RUNG_OK) status = checkpoint_get_fields(in, "fit", place_table, &fit->place);
+  if (status == RUNG_OK && fit->place.teacher != teacher)
+    status =
+        rung_fail(RUNG_ERROR_ARGUMENT,
+                  "%s: the fit had a teacher of hash %016llx, this one has %016llx (0: none); to resume it must be "
+                  "the same, and say the same",
+                  in->path, (unsigned long long)fit->place.teacher, (unsigned long long)teacher);
   if (status == RUNG_OK) status = check_place(in, &fit->place, batch, fit->options->epochs, examples);
   return status;
 }

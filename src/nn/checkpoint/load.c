@@ -22,7 +22,7 @@ rung_status checkpoint_get_fields(const checkpoint_in *in, const char *prefix, c
     char key[128];
     snprintf(key, sizeof key, "%s%s%s", prefix, *prefix != '\0' ? "." : "", field->name);
     const char *text = rung_safetensors_metadata(in->file, key);
-    if (text == NULL && field->later) continue;
+    if (text == NULL && field->may_lack) continue;
     if (text == NULL || !field_parse(field, text, object))
       return rung_fail(RUNG_ERROR_FORMAT, "%s: metadata '%s' is '%s', which is no value for it", in->path, key,
                        text != NULL ? text : "missing");
@@ -112,6 +112,7 @@ static rung_status read_contents(const checkpoint_in *in, const rung_model *mode
                               rung_scheme_check_names(&contents->scheme, model->graph) != RUNG_OK))
       status = rung_fail(RUNG_ERROR_FORMAT, "%s: %s", in->path, rung_error());
   }
+  if (status == RUNG_OK) status = checkpoint_check_masks(in, model, fields->has_scheme ? &contents->scheme : NULL);
   if (status == RUNG_OK && fields->calibrated) {
     status = checkpoint_get_fields(in, "inputs", input_table, &contents->inputs);
     if (status == RUNG_OK) status = check_inputs(in, &contents->inputs);
@@ -134,24 +135,6 @@ static void set_parameters(const checkpoint_in *in, rung_model *model, const uin
     memcpy(node->value.data, tensor->data, (size_t)rung_tensor_count(tensor) * sizeof(float));
     rung_node_set_trainable(node, trainable[p++]);
   }
-}
-
-/* Quantizing asks what the data are. Until there is a dataset: one example of zeros, which the graph keeps. */
-static rung_status bind_example(rung_model *model, const rung_tensor *inputs) {
-  rung_graph *graph = model->graph;
-  const rung_node *answer = rung_graph_node(graph, rung_graph_node_count(graph) - 1)->input[1];
-  rung_node *leaf;
-  for (int i = 0; (leaf = rung_graph_node(graph, i)) != NULL; i++) {
-    if (!rung_node_is_input(leaf)) continue;
-    rung_tensor example = leaf == answer ? (rung_tensor){.type = leaf->value.type} : *inputs;
-    example.shape = leaf->value.shape;
-    example.shape.extent[0] = 1;
-    example.data = rung_arena_array(rung_graph_arena(graph), (size_t)rung_tensor_count(&example), sizeof(float));
-    if (example.data == NULL) return RUNG_ERROR_MEMORY;
-    rung_status status = rung_graph_bind(leaf, &example);
-    if (status != RUNG_OK) return status;
-  }
-  return RUNG_OK;
 }
 
 /* The integers that this build makes of the shadows are those of the file. */
@@ -189,7 +172,7 @@ static rung_status set_weight_scales(const checkpoint_in *in, const rung_model *
 }
 
 static rung_status set_quantization(const checkpoint_in *in, rung_model *model, const file_contents *contents) {
-  rung_status status = bind_example(model, &contents->inputs);
+  rung_status status = model_bind_types(model, &contents->inputs);
   if (status != RUNG_OK) return status;
   model->quantization = rung_quantization_new(model->graph, &model->scheme);
   if (model->quantization == NULL) return rung_error_status();
@@ -213,6 +196,8 @@ static rung_status set_model(const checkpoint_in *in, rung_model *model, const f
   rung_quantization_free(model->quantization);
   model->quantization = NULL;
   model->form = RUNG_FORM_FLOAT;
+  status = checkpoint_set_masks(in, model);
+  if (status != RUNG_OK) return status;
   set_parameters(in, model, contents->trainable);
   rung_graph_set_step(model->graph, contents->model.float_steps);
   model->epochs = contents->model.epochs;

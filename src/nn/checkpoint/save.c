@@ -153,6 +153,7 @@ rung_status checkpoint_save(const rung_model *model, const fit_state *fit, const
   checkpoint_out out = {.arena = rung_arena_new()};
   if (out.arena == NULL) return RUNG_ERROR_MEMORY;
   put_parameters(&out, model);
+  checkpoint_put_masks(&out, model);
   if (out.status == RUNG_OK) put_model(&out, model);
   if (out.status == RUNG_OK && model->quantization != NULL) {
     rung_quantization_refresh(model->quantization); /* it may have trained in another form */

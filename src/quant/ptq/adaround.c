@@ -20,6 +20,11 @@
 #define STRETCH 1.2f /* zeta - gamma */
 #define GAMMA   (-0.1f)
 
+/* 2 h - 1 before the clamp, as zeta - 1 = -gamma. */
+static float twice_from_half(float sigmoid) {
+  return 2 * STRETCH * (sigmoid - 0.5f);
+}
+
 /* ---- Opening ---------------------------------------------------------------------------------------------------- */
 
 static rung_status check(const rung_adaround_options *options) {
@@ -114,8 +119,8 @@ static float *matrix(int64_t rows, int64_t columns) {
 static rung_status allocate(adaround *self) {
   const rung_ptq_layer *layer = self->layer;
   const int64_t in = layer->in, out = layer->out;
-  float **const weights[] = {&self->lower,    &self->v,       &self->sigmoid, &self->soft,
-                             &self->gradient, &self->moment1, &self->moment2};
+  float **const weights[] = {&self->base, &self->step,     &self->v,       &self->sigmoid,
+                             &self->soft, &self->gradient, &self->moment1, &self->moment2};
   for (size_t i = 0; i < sizeof weights / sizeof weights[0]; i++)
     if (!(*weights[i] = matrix(out, in))) return RUNG_ERROR_MEMORY;
   const rung_gemm forward = product_with(self, NULL, layer->n, NULL, NULL), backward = product_of_gradient(self);
@@ -129,31 +134,20 @@ static rung_status allocate(adaround *self) {
   return self->scratch && self->power && self->target && self->x && self->y ? RUNG_OK : RUNG_ERROR_MEMORY;
 }
 
-/* The end of the weights from column `begin` on that share a scale, and the scale. */
-static int64_t shared_end(const rung_ptq_layer *layer, int64_t row, int64_t begin, float *scale) {
-  if (layer->granularity != RUNG_PER_GROUP) {
-    *scale = layer->scale[layer->granularity == RUNG_PER_TENSOR ? 0 : row];
-    return layer->in;
+/* Weights w [n] that share `scale`: base and step, W~ = base + step h, and v, at which W~ = W: -log(1.2 / (h + 0.1) -
+ * 1). Where both ways are clamped to one integer the step is 0. */
+static void start(adaround *self, int64_t at, int64_t n, float scale) {
+  const float *w = self->layer->weight + at, qmin = (float)self->qmin, qmax = (float)self->qmax;
+  float *base = self->base + at, *step = self->step + at, *v = self->v + at;
+  for (int64_t k = 0; k < n; k++) {
+    const float q = w[k] / scale, lower = floorf(q);
+    const bool is_free = lower >= qmin && lower < qmax;
+    base[k] = scale * (lower < qmin ? qmin : lower > qmax ? qmax : lower);
+    step[k] = is_free ? scale : 0;
+    v[k] = STRETCH / (q - lower - GAMMA) - 1;
   }
-  *scale = layer->scale[row * ((layer->in + layer->group - 1) / layer->group) + begin / layer->group];
-  return layer->in - begin < layer->group ? layer->in : begin + layer->group;
-}
-
-/* lower, and v = -log(1.2 / (w / s - lower + 0.1) - 1), at which W~ = W. */
-static void start_row(adaround *self, int64_t row) {
-  const rung_ptq_layer *layer = self->layer;
-  const float *w = layer->weight + row * layer->in;
-  float *lower = self->lower + row * layer->in, *v = self->v + row * layer->in, scale;
-  for (int64_t begin = 0, end; begin < layer->in; begin = end) {
-    end = shared_end(layer, row, begin, &scale);
-    for (int64_t k = begin; k < end; k++) {
-      const float q = w[k] / scale;
-      lower[k] = floorf(q);
-      v[k] = STRETCH / (q - lower[k] - GAMMA) - 1;
-    }
-  }
-  rung_kernels_active()->log(v, v, layer->in);
-  for (int64_t k = 0; k < layer->in; k++) v[k] = -v[k];
+  rung_kernels_active()->log(v, v, n);
+  for (int64_t k = 0; k < n; k++) v[k] = -v[k];
 }
 
 static float clamped(rung_clamp clamp, float y) {
@@ -183,14 +177,18 @@ rung_status adaround_open(adaround *self, rung_ptq_layer *layer, const rung_adar
   status = allocate(self);
   if (status != RUNG_OK) return status;
   ptq_find_scales(layer, self->options.mse);
-  for (int64_t row = 0; row < layer->out; row++) start_row(self, row);
+  for (int64_t s = 0; s < rung_ptq_scale_count(layer); s++) {
+    int64_t count;
+    const float *w = rung_ptq_scaled_weights(layer, s, &count);
+    start(self, w - layer->weight, count, layer->scale[s]);
+  }
   members_run(layer->team, make_targets, self);
   return RUNG_OK;
 }
 
 void adaround_close(adaround *self) {
-  float *const arrays[] = {self->lower,   self->v,      self->sigmoid, self->soft, self->gradient, self->moment1,
-                           self->moment2, self->target, self->x,       self->y,    self->power};
+  float *const arrays[] = {self->base,    self->step,    self->v,      self->sigmoid, self->soft, self->gradient,
+                           self->moment1, self->moment2, self->target, self->x,       self->y,    self->power};
   for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) rung_release(arrays[i]);
   rung_release(self->scratch);
 }
@@ -214,26 +212,15 @@ static void gather(adaround *self, int64_t step, int ith, int nth) {
     memcpy(self->x + i * in, self->layer->x + example(self, step, i) * in, (size_t)in * sizeof(float));
 }
 
-/* eq. 37 before its clamp. */
-static float stretched(float sigmoid) {
-  return STRETCH * sigmoid + GAMMA;
-}
-
-static float between(float low, float x, float high) {
-  x = x < low ? low : x;
-  return x > high ? high : x;
-}
-
 /* eq. 36 */
 static void soften_row(adaround *self, int64_t row) {
   const int64_t in = self->layer->in, at = row * in;
-  const float *lower = self->lower + at, qmin = (float)self->qmin, qmax = (float)self->qmax;
-  float *sigmoid = self->sigmoid + at, *soft = self->soft + at, scale;
+  const float *base = self->base + at, *step = self->step + at;
+  float *sigmoid = self->sigmoid + at, *soft = self->soft + at;
   rung_kernels_active()->sigmoid(sigmoid, self->v + at, in);
-  for (int64_t begin = 0, end; begin < in; begin = end) {
-    end = shared_end(self->layer, row, begin, &scale);
-    for (int64_t k = begin; k < end; k++)
-      soft[k] = scale * between(qmin, lower[k] + between(0, stretched(sigmoid[k]), 1), qmax);
+  for (int64_t k = 0; k < in; k++) {
+    const float t = twice_from_half(sigmoid[k]), clipped = fabsf(t) < 1 ? t : copysignf(1, t);
+    soft[k] = base[k] + step[k] * (0.5f + 0.5f * clipped);
   }
 }
 
@@ -253,32 +240,33 @@ static void differ(adaround *self, int64_t step, int ith, int nth) {
   }
 }
 
-/* What the regularizer sends to h, 2 lambda beta |2h - 1|^(beta - 1) towards the nearer end, as a power: |2h - 1|^p is
- * exp(p log |2h - 1|), and log 0 = -inf gives 0. */
+/* |2 h - 1|^exponent as exp(exponent log |2 h - 1|): log 0 = -inf gives 0. */
 static void powers(const float *sigmoid, float *power, int64_t n, float exponent) {
   const rung_kernels *kernels = rung_kernels_active();
-  for (int64_t k = 0; k < n; k++) power[k] = fabsf(2 * between(0, stretched(sigmoid[k]), 1) - 1);
+  for (int64_t k = 0; k < n; k++) {
+    const float r = fabsf(twice_from_half(sigmoid[k]));
+    power[k] = r < 1 ? r : 1;
+  }
   kernels->log(power, power, n);
   for (int64_t k = 0; k < n; k++) power[k] *= exponent;
   kernels->exp(power, power, n);
 }
 
-/* From dW~ to dV: straight where nothing is clamped, 0 elsewhere. */
+/* From dW~ to dV: straight, but 0 where h is clamped. The regularizer pulls h to its nearer end, by 2 lambda beta
+ * |2 h - 1|^(beta - 1). (Two loops, because the compiler makes vectors of no loop that has both.) */
 static void row_gradient(adaround *self, int64_t row, float beta, float *power) {
   const int64_t in = self->layer->in, at = row * in;
-  const float *lower = self->lower + at, *sigmoid = self->sigmoid + at;
-  const float qmin = (float)self->qmin, qmax = (float)self->qmax;
+  const float *step = self->step + at, *sigmoid = self->sigmoid + at;
   const float pull = 2 * self->options.regularization * beta;
-  float *gradient = self->gradient + at, scale;
+  float *gradient = self->gradient + at;
   if (beta != 0) powers(sigmoid, power, in, beta - 1);
-  for (int64_t begin = 0, end; begin < in; begin = end) {
-    end = shared_end(self->layer, row, begin, &scale);
-    for (int64_t k = begin; k < end; k++) {
-      const float h = stretched(sigmoid[k]), q = lower[k] + h;
-      const float slope = h > 0 && h < 1 ? STRETCH * sigmoid[k] * (1 - sigmoid[k]) : 0;
-      const float output = q >= qmin && q <= qmax ? scale * gradient[k] : 0;
-      gradient[k] = slope * (beta == 0 ? output : output + (h < 0.5f ? pull : -pull) * power[k]);
-    }
+  for (int64_t k = 0; k < in; k++) {
+    const float slope = STRETCH * sigmoid[k] * (1 - sigmoid[k]), side = twice_from_half(sigmoid[k]);
+    gradient[k] = slope * (step[k] * gradient[k] - pull * copysignf(power[k], side));
+  }
+  for (int64_t k = 0; k < in; k++) {
+    const float total = gradient[k];
+    gradient[k] = fabsf(twice_from_half(sigmoid[k])) < 1 ? total : 0;
   }
 }
 
@@ -327,14 +315,15 @@ static void learn(void *context, int ith, int nth) {
   }
 }
 
-static void round_row(adaround *self, int64_t row) {
-  const rung_ptq_layer *layer = self->layer;
-  const float *lower = self->lower + row * layer->in, *v = self->v + row * layer->in;
-  float *w = layer->weight + row * layer->in, scale;
-  for (int64_t begin = 0, end; begin < layer->in; begin = end) {
-    end = shared_end(layer, row, begin, &scale);
-    for (int64_t k = begin; k < end; k++)
-      w[k] = scale * between((float)self->qmin, lower[k] + (float)(v[k] >= 0), (float)self->qmax);
+/* base + step or base is a multiple of the scale but for its rounding: nearest makes it one. */
+static void round_weights(adaround *self) {
+  rung_ptq_layer *layer = self->layer;
+  for (int64_t i = 0; i < layer->out * layer->in; i++)
+    layer->weight[i] = self->base[i] + (self->v[i] >= 0 ? self->step[i] : 0);
+  for (int64_t s = 0; s < rung_ptq_scale_count(layer); s++) {
+    int64_t count;
+    float *w = rung_ptq_scaled_weights(layer, s, &count);
+    rung_ptq_round(&layer->format, w, count, layer->scale[s]);
   }
 }
 
@@ -345,7 +334,7 @@ rung_status rung_ptq_adaround(rung_ptq_layer *layer, const rung_adaround_options
     members_run(layer->team, learn, &self);
     status = check_finite(layer, self.v, layer->out * layer->in, "gradients");
   }
-  for (int64_t row = 0; row < layer->out && status == RUNG_OK; row++) round_row(&self, row);
+  if (status == RUNG_OK) round_weights(&self);
   adaround_close(&self);
   return status;
 }

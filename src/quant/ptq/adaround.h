@@ -10,7 +10,7 @@ typedef struct adaround {
   int64_t batch;
   rung_rng rng;
   int32_t qmin, qmax;
-  float *lower;             /* [out, in]: floor(w / s) */
+  float *base, *step;       /* [out, in]: what h = 0 makes of a weight, and what h = 1 adds: its scale or 0 */
   float *v;                 /* [out, in]: what is learned */
   float *sigmoid;           /* [out, in]: of v */
   float *soft;              /* [out, in]: the softly rounded weights */

@@ -50,17 +50,18 @@ static rung_status begin(scale_search *search) {
   return RUNG_OK;
 }
 
+/* A channel that is always 0 keeps its scale, and has no say in the others'. */
 static void make_scales(const scale_search *search, float r) {
   const int64_t in = search->layer->in;
   float least = INFINITY, most = 0;
   for (int64_t j = 0; j < in; j++) {
-    const float a = search->magnitude[j], power = r == 0 ? 1 : a > 0 ? ptq_power(a, r) : 0;
-    search->s[j] = fmaxf(power, 1e-4f);
+    if (search->magnitude[j] == 0) continue;
+    search->s[j] = r == 0 ? 1 : fmaxf(ptq_power(search->magnitude[j], r), 1e-4f);
     least = fminf(least, search->s[j]);
     most = fmaxf(most, search->s[j]);
   }
-  const float middle = sqrtf(most * least);
-  for (int64_t j = 0; j < in; j++) search->s[j] /= middle;
+  const float middle = most > 0 ? sqrtf(most * least) : 1;
+  for (int64_t j = 0; j < in; j++) search->s[j] = search->magnitude[j] == 0 ? 1 : search->s[j] / middle;
 }
 
 /* E of the present s: rounds W diag s where the difference will be. */

@@ -17,7 +17,7 @@ static void column_means(const float *x, int64_t rows, int64_t columns, double *
 static rung_status check(const rung_ptq_layer *layer) {
   rung_status status = rung_ptq_check_layer(layer, true);
   if (status != RUNG_OK) return status;
-  if (!layer->bias) return rung_fail(RUNG_ERROR_UNSUPPORTED, "ptq: %s: has no bias to be corrected", layer->name);
+  if (!layer->bias) return rung_fail(RUNG_ERROR_UNSUPPORTED, "%s has no bias to be corrected", layer->name);
   if (!layer->x_float || !layer->weight_float)
     return rung_fail(RUNG_ERROR_ARGUMENT,
                      "ptq: %s: what it computed in float is not known, expected x_float and "

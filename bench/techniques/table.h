@@ -1,6 +1,6 @@
-/* What the files of the harness share. */
-#ifndef BENCH_TECHNIQUES_HARNESS_H
-#define BENCH_TECHNIQUES_HARNESS_H
+/* What the files of the program share. */
+#ifndef BENCH_TECHNIQUES_TABLE_H
+#define BENCH_TECHNIQUES_TABLE_H
 
 #include "technique.h"
 
@@ -23,6 +23,7 @@ typedef struct trial_options {
   const char *data, *folder; /* the folder for checkpoints */
   int epochs, qat_epochs;    /* 0: the dataset's own */
   int threads;
+  bool quick;
 } trial_options;
 
 /* Loads the data; ends the program where it cannot. */
