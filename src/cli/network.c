@@ -45,12 +45,15 @@ rung_status network_scheme(const session *asked, rung_scheme *scheme) {
   const bool symmetric = GIVEN(asked, SYMMETRIC);
   rung_status status = network_check_goes_with(asked, OPTION_GROUP, OPTION_GRANULARITY, "group");
   if (status == RUNG_OK) status = network_check_goes_with(asked, OPTION_PERCENTILE, OPTION_OBSERVER, "percentile");
+  if (status == RUNG_OK && GIVEN(asked, STORAGE) && GIVEN(asked, BITS))
+    status = rung_fail(RUNG_ERROR_ARGUMENT, "--bits and --storage: expected one of them");
   if (status != RUNG_OK) return status;
   *scheme = (rung_scheme){.weight_granularity = (rung_granularity)WHOLE_OF(asked, GRANULARITY),
                           .activation_signed = symmetric || GIVEN(asked, SIGNED),
                           .activation_symmetric = symmetric,
                           .ranges = (rung_ranges)WHOLE_OF(asked, RANGES),
                           .backward = (rung_backward)WHOLE_OF(asked, BACKWARD)};
+  if (GIVEN(asked, STORAGE)) scheme->weight_storage = (rung_storage_format)(WHOLE_OF(asked, STORAGE) + 1);
   if (scheme->weight_granularity == RUNG_PER_GROUP) scheme->weight_group = WHOLE_OF(asked, GROUP);
   if (GIVEN(asked, OBSERVER)) scheme->observer.kind = (rung_observer_kind)(WHOLE_OF(asked, OBSERVER) + 1);
   if (scheme->observer.kind == RUNG_OBSERVER_PERCENTILE) scheme->observer.percentile = REAL_OF(asked, PERCENTILE);
@@ -61,7 +64,9 @@ rung_status network_scheme(const session *asked, rung_scheme *scheme) {
 
 const char *network_bits(const rung_model *model, char text[8]) {
   const rung_scheme *scheme = rung_model_quantization(model) ? rung_model_scheme(model) : NULL;
-  if (scheme && scheme->layer_count > 0)
+  if (scheme && scheme->weight_storage != RUNG_STORAGE_F32)
+    snprintf(text, 8, "%s", rung_storage_name(scheme->weight_storage));
+  else if (scheme && scheme->layer_count > 0)
     snprintf(text, 8, "mixed");
   else if (scheme)
     snprintf(text, 8, "w%da%d", rung_scheme_weight_format(scheme).bits & 15,

@@ -92,6 +92,8 @@ ROW(GRANULARITY, QUANTIZING, "granularity", 0, CHOICE("WHAT", "channel", granula
     "one scale of weights per channel, per tensor, or per --group of a channel")
 ROW(GROUP, QUANTIZING, "group", 0, WHOLE("N", "32", 4, 1048576),
     "--granularity group: inputs a group, a multiple of 4")
+ROW(STORAGE, QUANTIZING, "storage", 0, CHOICE("FORMAT", NULL, storage_name),
+    "in place of --bits: the weights are simulated in this format, all else in f32; to be trained on, and not frozen")
 ROW(OBSERVER, QUANTIZING, "observer", 0, CHOICE("NAME", NULL, observer_name),
     "how ranges of activations are chosen; by default moving-average at 5 bits and more, mse below")
 ROW(PERCENTILE, QUANTIZING, "percentile", 0, NUMBER("P", "0.9999", 0.5, 1),

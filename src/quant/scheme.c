@@ -40,6 +40,17 @@ rung_format rung_scheme_activation_format(const rung_scheme *scheme) {
                        .symmetric = scheme->activation_symmetric};
 }
 
+static rung_status check_storage(const rung_scheme *scheme) {
+  const rung_storage storage = {.format = scheme->weight_storage};
+  rung_status status = rung_storage_check(&storage, "weight_storage");
+  if (status == RUNG_OK && storage.format == RUNG_STORAGE_NF4_DOUBLE)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "weight_storage nf4-double: each scale depends on all weights; expected nf4");
+  if (status == RUNG_OK && storage.format != RUNG_STORAGE_F32 && scheme->layer_count > 0)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "weight_storage %s with bits for %d layers, expected one of the two",
+                     rung_storage_name(storage.format), scheme->layer_count);
+  return status;
+}
+
 rung_status rung_scheme_check(const rung_scheme *scheme) {
   rung_format weight = rung_scheme_weight_format(scheme), activation = rung_scheme_activation_format(scheme);
   rung_status status = rung_format_check(&weight, "weight_bits");
@@ -58,8 +69,7 @@ rung_status rung_scheme_check(const rung_scheme *scheme) {
     return rung_fail(RUNG_ERROR_ARGUMENT, "ranges %d, expected delayed (0) or current (1)", (int)scheme->ranges);
   if ((int)scheme->backward < 0 || scheme->backward >= RUNG_BACKWARD_COUNT)
     return rung_fail(RUNG_ERROR_ARGUMENT, "backward %d, expected f32 (0), bf16 (1) or int8 (2)", (int)scheme->backward);
-  const rung_storage storage = {.format = scheme->weight_storage};
-  status = rung_storage_check(&storage, "weight_storage");
+  status = check_storage(scheme);
   if (status == RUNG_OK) status = observer_check_options(&scheme->observer);
   return status == RUNG_OK ? layer_schemes_check(scheme) : status;
 }
