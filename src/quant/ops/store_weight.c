@@ -1,4 +1,4 @@
-/* store_weight: a weight w [rows, columns] as what a storage format keeps of it (eq. 57), its scales from its own
+/* store_weight: a weight w [rows, columns] as what a storage format keeps of it (eq. 58), its scales from its own
  * present values.
  *
  * forward   y[i] = decode(encode(w[i]))
