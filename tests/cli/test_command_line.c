@@ -83,6 +83,13 @@ static const struct {
     {{"quantize", "@t", "--data", "@", "-o", "out", "--observer", "oracle"}, "--observer 'oracle': expected min-max"},
     {{"quantize", "@t", "--data", "@", "-o", "out", "--backward", "int9"}, "--backward 'int9'"},
     {{"quantize", "@t", "@t", "--data", "@", "-o", "out"}, "expected one argument"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--storage", "fp4"}, "--storage 'fp4': expected f16, bf16, e4m3"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--storage", "nf4", "--bits", "w4a8"}, "--bits and --storage: exp"},
+    {{"formats", "@t"}, "--data DATA is missing"},
+    {{"formats", "@t", "--data", "@"}, "notes.txt: not a safetensors file: "},
+    {{"formats", "@t", "--data", "@", "--granularity", "row"},
+     "--granularity 'row': expected channel, tensor or group"},
+    {{"formats", "@t", "--data", "@", "--granularity", "tensor", "--group", "8"}, "--group: goes with --granularity"},
     {{"freeze", "@t", "-o", "out"}, "notes.txt: not a safetensors file: "},
     {{"run", "@t", "--data", "@", "-o", "logits.txt"}, "--out 'logits.txt': expected a name that ends in .npy or .csv"},
     {{"run", "@t", "--data", "@", "--examples", "0"}, "--examples '0': expected a whole number from 1"},
@@ -149,7 +156,7 @@ START_TEST(a_link_into_a_missing_folder_is_told_before_the_work) {
 }
 END_TEST
 
-enum { COMMANDS = 13 };
+enum { COMMANDS = 14 };
 
 /* ---- Help ------------------------------------------------------------------------------------------------------- */
 
@@ -247,7 +254,7 @@ START_TEST(bash_completes) {
   scratch_write("script", r->out, strlen(r->out));
   ck_assert_str_eq(offered("qu"), "quantize ");
   ck_assert_str_eq(offered("train --opt"), "--optimizer ");
-  ck_assert_str_eq(offered("train --optimizer ad"), "adam adam8bit adamw ");
+  ck_assert_str_eq(offered("train --optimizer ad"), "adam adamw adam8bit ");
   ck_assert_str_eq(offered("export on"), "onnx ");
   ck_assert_str_eq(offered("freeze --da"), " ");
 }
