@@ -54,11 +54,14 @@ RUNG_API rung_node *rung_relu(rung_node *x);
 RUNG_API rung_node *rung_relu6(rung_node *x);
 RUNG_API rung_node *rung_sigmoid(rung_node *x);
 RUNG_API rung_node *rung_tanh(rung_node *x);
-RUNG_API rung_node *rung_gelu(rung_node *x);                      /* the exact form, with erf */
+RUNG_API rung_node *rung_gelu(rung_node *x); /* the exact form, with erf */
+/* scale x + offset: pixels 0 .. 1 to -1 .. 1 by (x, 2, -1). */
+RUNG_API rung_node *rung_rescale(rung_node *x, float scale, float offset);
 RUNG_API rung_node *rung_reshape(rung_node *x, rung_shape shape); /* of an example: [n, ...] -> [n, shape...] */
 RUNG_API rung_node *rung_dropout(rung_node *x,
                                  float probability); /* of dropping, 0 <= p < 1; scaled by 1/(1-p); training only */
-/* x [n,d], scale and shift [d], running mean and variance [d] (parameters that no gradient reaches). Normalizes by the
+/* x [n,d], scale and shift [d], running mean and variance [d] (parameters that no gradient reaches); or these [1], one
+ * number each for the whole tensor, whose n d elements then are what a column's n are below. Normalizes by the
  * batch's mean and (biased) variance in training and by the running ones otherwise; running = (1 - momentum) running +
  * momentum batch, the variance unbiased (n / (n - 1)) as in PyTorch. Frozen (neither scale nor shift trainable) or only
  * adding its shift (see rung_batch_norm_is_shift), it stays with the running ones. Ioffe and Szegedy, 2015. */
@@ -243,8 +246,10 @@ RUNG_API const rung_op *rung_op_at(int index);
  * with.
  */
 RUNG_API extern const rung_op rung_op_linear, rung_op_matmul, rung_op_add, rung_op_multiply, rung_op_relu,
-    rung_op_relu6, rung_op_sigmoid, rung_op_tanh, rung_op_gelu, rung_op_reshape, rung_op_dropout, rung_op_batch_norm,
-    rung_op_sum, rung_op_mean, rung_op_cross_entropy, rung_op_squared_error, rung_op_squared_hinge;
+    rung_op_relu6, rung_op_sigmoid, rung_op_tanh, rung_op_gelu, rung_op_rescale, rung_op_reshape, rung_op_dropout,
+    rung_op_batch_norm, rung_op_sum, rung_op_mean, rung_op_cross_entropy, rung_op_squared_error, rung_op_squared_hinge;
+RUNG_API float rung_rescale_scale(const rung_node *rescale);
+RUNG_API float rung_rescale_offset(const rung_node *rescale);
 RUNG_API float rung_dropout_probability(const rung_node *dropout);
 RUNG_API float rung_batch_norm_epsilon(const rung_node *batch_norm);
 RUNG_API float rung_batch_norm_momentum(const rung_node *batch_norm);

@@ -80,6 +80,7 @@ typedef struct rung_buffer {
   float scale;
   int32_t zero_point;
   int32_t qmin, qmax; /* what q can be */
+  bool binary;        /* -1 and 1 alone, not 0 */
   int first, last;    /* alive from the instruction that writes it (-1: the caller) to the last that reads it (count of
                          instructions: the caller) */
   int64_t offset;     /* in SCRATCH: bytes an example, a multiple of 4. Buffers that are never alive together share */

@@ -227,6 +227,9 @@ struct rung_qgemm {
   void *y;
   int64_t y_stride;
   int32_t zero_point, qmin, qmax; /* REQUANTIZE_8; ReLU is qmin = zero_point */
+  /* REQUANTIZE_8 to i8: y is 1 where r's numerator before rounding (acc, or the int64 sum) is 0 or more, else -1,
+   * whatever the three above (eq. 33); no mask. */
+  bool binary;
   /* REQUANTIZE_8: the straight-through mask (may be NULL): bit j % 8 of byte j / 8 of a row is 1 where qmin <= r +
    * zero_point <= qmax and, with `mask_positive`, r's numerator before rounding (acc, or the int64 sum) is > 0. Spare
    * bits are 0. */

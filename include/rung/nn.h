@@ -60,9 +60,12 @@ RUNG_API rung_node *rung_linear_init(rung_node *x, const char *name, int64_t out
 typedef struct rung_batch_norm_options {
   float momentum; /* of the running statistics, at most 1; 0: 0.1 */
   float epsilon;  /* 0: 1e-5 */
+  bool whole;     /* one mean, variance, weight and bias for the whole tensor, not one a column */
 } rung_batch_norm_options;
 
-/* x [n, d]; "NAME.weight" (1), "NAME.bias" (0), "NAME.running_mean" (0), "NAME.running_var" (1). */
+/* x [n, d]; "NAME.weight" (1), "NAME.bias" (0), "NAME.running_mean" (0), "NAME.running_var" (1), each [d]; `whole`:
+ * [1]. A whole one keeps the order of a row's elements (where its weight is positive), and so stands behind logits; it
+ * is never folded, but merged (RUNG_BATCH_NORM_MERGE) whatever the scheme says. */
 RUNG_API rung_node *rung_batch_norm(rung_node *x, const char *name);
 RUNG_API rung_node *rung_batch_norm_init(rung_node *x, const char *name, const rung_batch_norm_options *options);
 RUNG_API rung_batch_norm_options rung_batch_norm_defaults(void);

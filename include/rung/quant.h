@@ -18,7 +18,8 @@ extern "C" {
 
 /* The integers that stand for a tensor's numbers. */
 typedef struct rung_format {
-  int bits;       /* 2 .. 8; 1 is binary: q is -1 or +1, scale the mean magnitude (Rastegari et al., XNOR-Net, 2016) */
+  int bits;       /* 2 .. 8; 1 is binary: q is -1 or +1. Of weights the scale is then the mean magnitude (Rastegari et
+                     al., XNOR-Net, 2016), of activations 1 */
   bool is_signed; /* -2^(bits-1) .. 2^(bits-1)-1; otherwise 0 .. 2^bits - 1 */
   bool symmetric; /* zero_point = 0 (signed), and -2^(bits-1) stays unused */
 } rung_format;
@@ -45,8 +46,8 @@ RUNG_API void rung_quantize_rows(const rung_format *format, const float *weight,
 
 typedef enum rung_observer_kind {
   RUNG_OBSERVER_DEFAULT =
-      0,                 /* of activations: RUNG_OBSERVER_MOVING_AVERAGE at 5 bits and more, RUNG_OBSERVER_MSE below */
-  RUNG_OBSERVER_MIN_MAX, /* smallest and largest so far */
+      0, /* of activations: RUNG_OBSERVER_MOVING_AVERAGE at 5 bits and more and at 1, else RUNG_OBSERVER_MSE */
+  RUNG_OBSERVER_MIN_MAX,        /* smallest and largest so far */
   RUNG_OBSERVER_MOVING_AVERAGE, /* range += momentum * (batch's range - range); the first batch's range at first */
   RUNG_OBSERVER_PERCENTILE,     /* cuts (1 - percentile) of the values off each side that has values */
   RUNG_OBSERVER_MSE,            /* the range that quantizes a histogram of the values with the least squared error */
@@ -160,6 +161,19 @@ typedef enum rung_backward {
 RUNG_API const char *rung_backward_name(rung_backward backward); /* "f32", "bf16", "int8" */
 RUNG_API rung_status rung_backward_parse(const char *name, rung_backward *backward);
 
+/* What becomes of a batch norm behind a linear layer (docs/batch-norm.md). */
+typedef enum rung_batch_norm_mode {
+  RUNG_BATCH_NORM_FOLD = 0, /* it folds into the layer's weights and bias when the network is quantized, for good */
+  /* It stays: training normalizes each batch by its own statistics, evaluation and the frozen program by the running
+   * ones, merged into the layer's multipliers and biases (eq. 30 to 34), or into the thresholds that these are to few
+   * bits. */
+  RUNG_BATCH_NORM_MERGE,
+  RUNG_BATCH_NORM_MODE_COUNT
+} rung_batch_norm_mode;
+
+RUNG_API const char *rung_batch_norm_mode_name(rung_batch_norm_mode mode); /* "fold", "merge" */
+RUNG_API rung_status rung_batch_norm_mode_parse(const char *name, rung_batch_norm_mode *mode);
+
 /* How a weight comes by its scale and integers (src/quant/qat_list.h; docs/low-bit.md). */
 typedef enum rung_weight_method {
   RUNG_WEIGHTS_MAX = 0, /* the largest magnitude on the last integer (eq. 5); binary: the mean magnitude */
@@ -180,8 +194,15 @@ typedef struct rung_layer_scheme {
 /* How a network is quantized. Zero is w8a8: weights signed, symmetric, per channel; activations unsigned, affine, per
  * tensor. */
 typedef struct rung_scheme {
-  int weight_bits;     /* 1 .. 8; 0: 8 */
-  int activation_bits; /* 2 .. 8; 0: 8. Inputs that come as 8-bit integers keep their 8 bits */
+  int weight_bits; /* 1 .. 8; 0: 8 */
+  /* 1 .. 8; 0: 8. At 1 bit q is -1 or +1, the sign, +1 of 0, with scale 1 unless another is given; the gradient passes
+   * where |x| is at most the scale (Courbariaux et al., Binarized Neural Networks, 2016). Signed then, and symmetric.
+   */
+  int activation_bits;
+  /* 0: inputs that come as 8-bit integers keep these, others have activation_bits. 1 .. 8: inputs of either kind are
+   * quantized to so many bits, the range of 8-bit integers being that of their type; signed and symmetric where it has
+   * negative numbers, as behind rung_rescale(x, 2, -1). */
+  int input_bits;
   rung_granularity weight_granularity;
   int64_t weight_group;           /* RUNG_PER_GROUP: a positive multiple of 4 */
   bool activation_signed;         /* i8 rather than u8 */
@@ -189,6 +210,7 @@ typedef struct rung_scheme {
   rung_observer_options observer; /* of activations */
   rung_ranges ranges;
   rung_backward backward;
+  rung_batch_norm_mode batch_norm;
   rung_weight_method weights;
   /* Other than RUNG_STORAGE_F32: weights of linear layers are what this format keeps of them, with scales as
    * weight_granularity says, current ones; all else stays f32. Nothing is an integer then: the form is
@@ -212,7 +234,7 @@ RUNG_API rung_layer_scheme *rung_scheme_copy_layers(const rung_scheme *scheme);
 /* The layer that a parameter "fc1.weight" belongs to: "fc1" in `name`, which is also returned, cut to `size` bytes. */
 RUNG_API const char *rung_layer_name(const rung_node *parameter, char *name, size_t size);
 #define RUNG_LAYER_NAME 128 /* bytes: names of layers of a scheme are shorter */
-/* "w4a8" into `scheme`'s bits. RUNG_ERROR_ARGUMENT: "bits 'w9a0': expected wNaM with N in 1..8 and M in 2..8". */
+/* "w4a8" into `scheme`'s bits. RUNG_ERROR_ARGUMENT: "bits 'w9a0': expected wNaM with N and M in 1..8". */
 RUNG_API rung_status rung_scheme_parse_bits(const char *text, rung_scheme *scheme);
 /* "fc1=w8a8", "fc1=w8" or "fc1=a8": the name is copied to `name`, which the layer borrows; and back. */
 RUNG_API rung_status rung_layer_scheme_parse(const char *text, rung_layer_scheme *layer, char name[RUNG_LAYER_NAME]);
@@ -257,6 +279,7 @@ typedef struct rung_quantized_linear_options {
   int64_t group;
   rung_clamp clamp;
   rung_quantizer *output; /* borrowed; NULL: logits */
+  bool accumulators;      /* y is f32, s_x s_w acc + b, in training; not computed in evaluation (rung_merged_linear) */
   rung_ranges ranges;
   rung_backward backward;
   rung_weight_method weights;
@@ -265,6 +288,12 @@ typedef struct rung_quantized_linear_options {
 
 RUNG_API rung_node *rung_quantized_linear(rung_node *x, rung_node *weight, rung_node *bias,
                                           const rung_quantized_linear_options *options);
+
+/* What a linear layer, a batch norm behind it and a clamp become in evaluation: one integer layer, the batch norm with
+ * its running statistics merged into it (docs/batch-norm.md, eq. 30 to 34). `linear` gives accumulators; `norm`, which
+ * reads it, may be NULL; `clamp` stands behind. `x` is what training computes of them: the same clamped, or that
+ * quantized (rung_quantize_node), in which case the value is integers, else logits. In training the value is x's. */
+RUNG_API rung_node *rung_merged_linear(rung_node *x, rung_node *linear, rung_node *norm, rung_clamp clamp);
 
 /* The integers of such a layer as its last replay used them: what a frozen program is made of. Borrowed. */
 typedef struct rung_integer_layer {
@@ -281,10 +310,15 @@ typedef struct rung_integer_layer {
   int32_t input_zero_point, output_zero_point;
   int32_t input_qmin, input_qmax; /* what the input can be */
   int32_t qmin, qmax;             /* the output's clamp; ReLU is in it */
+  bool binary;                    /* the output is the sign, -1 or 1, and never 0 (eq. 33) */
 } rung_integer_layer;
 
 /* RUNG_ERROR_ARGUMENT where the node is no quantized linear layer; RUNG_ERROR_STATE before its first replay. */
 RUNG_API rung_status rung_integer_layer_view(const rung_node *node, rung_integer_layer *layer);
+/* The weight that such a layer was made from; NULL where the node is none. */
+RUNG_API const rung_node *rung_integer_layer_weight(const rung_node *node);
+/* Whether the node is a linear layer recorded with `accumulators`: a part of the rung_merged_linear behind it. */
+RUNG_API bool rung_node_gives_accumulators(const rung_node *node);
 
 /* Bytes of such a layer's parameters: weights at their own bits; a bias, a multiplier (4 bytes each) and a shift (1
  * byte) a channel, or group of one. Reads in, out, group, groups and weight_format. */

@@ -15,6 +15,7 @@
   ROW(sigmoid)                                                                                                         \
   ROW(tanh)                                                                                                            \
   ROW(gelu)                                                                                                            \
+  ROW(rescale)                                                                                                         \
   ROW(reshape)                                                                                                         \
   ROW(dropout)                                                                                                         \
   ROW(batch_norm)                                                                                                      \

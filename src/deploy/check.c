@@ -58,6 +58,9 @@ static rung_status check_ranges(const check *at) {
       check_grid(at, integers->input_type, integers->input_zero_point, integers->input_qmin, integers->input_qmax);
   if (status == RUNG_OK && integers->output_type != RUNG_I32)
     status = check_grid(at, integers->output_type, integers->output_zero_point, integers->qmin, integers->qmax);
+  if (status == RUNG_OK && integers->binary && (!integers->group || integers->output_type != RUNG_I8))
+    return rung_fail(RUNG_ERROR_NUMERIC, "%s: %s: signs of a sum without groups or as %s, expected groups and i8",
+                     at->what, at->layer->parameter, rung_dtype_name(integers->output_type));
   return status == RUNG_OK ? check_weights(at) : status;
 }
 

@@ -16,7 +16,7 @@ static void name_layer(program_layer *layer, const char *parameter) {
 
 static rung_status freeze_layer(rung_program *program, const rung_node *node) {
   program_layer *layer = &program->layer[program->count];
-  name_layer(layer, node->input[1]->name);
+  name_layer(layer, rung_integer_layer_weight(node)->name);
   program->count++;
   return rung_integer_layer_view(node, &layer->instruction.integers);
 }
@@ -78,6 +78,7 @@ static void note_input(rung_program *program, const rung_node *input) {
 /* The graph's nodes in order, all of which must pass integers on from the input; the logits end it. */
 static rung_status freeze_nodes(rung_program *program, rung_graph *graph) {
   const rung_node *at = NULL; /* what the next operation must read */
+  bool merging = false;       /* on from a layer's accumulators to the layer that they are merged into */
   for (int i = 0; i < rung_graph_node_count(graph); i++) {
     const rung_node *node = rung_graph_node(graph, i);
     if (rung_node_is_parameter(node)) continue;
@@ -92,13 +93,15 @@ static rung_status freeze_nodes(rung_program *program, rung_graph *graph) {
       at = node;
       continue;
     }
-    rung_integer_layer unused;
-    bool layer = rung_integer_layer_view(node, &unused) == RUNG_OK;
-    if (node->input[0] != at || !(layer || rung_node_passes_integers(node))) return refuse(node);
+    if (node->input[0] == at && rung_node_gives_accumulators(node)) merging = true;
+    const bool layer = rung_integer_layer_weight(node) != NULL;
+    if (merging && !layer) continue;
+    if ((!merging && node->input[0] != at) || !(layer || rung_node_passes_integers(node))) return refuse(node);
     rung_status status = layer ? freeze_layer(program, node) : RUNG_OK;
     if (status != RUNG_OK) return status;
     if (layer && node->value.type == RUNG_I32) return check_end(graph, node);
     at = node;
+    merging = false;
   }
   return rung_fail(RUNG_ERROR_UNSUPPORTED, "freeze: the network has no linear layer that gives logits");
 }

@@ -67,12 +67,15 @@ static rung_status read_buffer_line(const program_reader *reader, const char **a
   int64_t count;
   for (int i = 0; i < 3 && type == RUNG_DTYPE_COUNT; i++)
     if (take_word(at, rung_dtype_name(types[i]))) type = types[i];
+  const bool binary = type == RUNG_DTYPE_COUNT && take_word(at, PROGRAM_SIGN);
+  if (binary) type = RUNG_I8;
   bool good = type != RUNG_DTYPE_COUNT && (type == RUNG_I32) == logits && take_number(at, &count) &&
               (*at)[-1] == '\n' && count >= 1;
-  if (!good) return bad_line(reader, PROGRAM_BUFFERS, index, logits ? "i32 COUNT" : "u8 COUNT or i8 COUNT");
+  if (!good) return bad_line(reader, PROGRAM_BUFFERS, index, logits ? "i32 COUNT" : "u8, i8 or " PROGRAM_SIGN " COUNT");
   if (index > 0) {
     rung_integer_layer *writes = &reader->program->layer[index - 1].instruction.integers;
     writes->output_type = type;
+    writes->binary = binary;
     writes->out = count;
     writes->output_scale = reader->scale[index];
     writes->output_zero_point = reader->zero_point[index];

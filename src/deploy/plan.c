@@ -59,6 +59,7 @@ static void describe_buffers(rung_program *program) {
                                            .zero_point = layer->output_zero_point,
                                            .qmin = logits ? INT32_MIN : layer->qmin,
                                            .qmax = logits ? INT32_MAX : layer->qmax,
+                                           .binary = layer->binary,
                                            .first = i,
                                            .last = program->count};
   }

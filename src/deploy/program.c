@@ -60,7 +60,8 @@ static rung_status make_product(program_layer *layer, rung_arena *arena) {
                                 .y_stride = integers->out,
                                 .zero_point = integers->output_zero_point,
                                 .qmin = integers->qmin,
-                                .qmax = integers->qmax};
+                                .qmax = integers->qmax,
+                                .binary = integers->binary};
   size_t bytes = rung_qgemm_packed_size(integers->out, integers->in, integers->group);
   layer->product.packed = rung_arena_allocate(arena, bytes);
   if (!layer->product.packed) return RUNG_ERROR_MEMORY;

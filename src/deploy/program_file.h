@@ -10,6 +10,7 @@
 #define PROGRAM_TAKES_KEY    "takes"        /* "integers", or "reals" that rung_program_quantize makes integers */
 #define PROGRAM_INPUT        "input"        /* RANK EXTENT... NAME: an example as the model takes it; may be missing */
 #define PROGRAM_BUFFERS      "buffers"      /* a line a buffer: TYPE COUNT */
+#define PROGRAM_SIGN         "sign"         /* the TYPE of i8 that is -1 or 1 */
 #define PROGRAM_INSTRUCTIONS "instructions" /* a line an instruction: linear INPUT OUTPUT BITS GROUP NAME */
 
 /* Tensors of the buffers, n + 1 of them. */

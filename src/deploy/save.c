@@ -86,7 +86,8 @@ static char *buffer_lines(program_writer *writer) {
   char *text = take(writer, size, 1), *end = text;
   for (int i = 0; i <= writer->program->count && text; i++) {
     const rung_buffer *buffer = &writer->program->buffer[i];
-    end += snprintf(end, LINE, "%s %lld\n", rung_dtype_name(buffer->type), (long long)buffer->count);
+    end += snprintf(end, LINE, "%s %lld\n", buffer->binary ? PROGRAM_SIGN : rung_dtype_name(buffer->type),
+                    (long long)buffer->count);
   }
   return text;
 }

@@ -25,6 +25,7 @@ static bool owns(const rung_node *node, int input) {
 static rung_node *norm_behind(const rung_node *linear) {
   rung_node *norm = NULL;
   if (linear->op != &rung_op_linear || readers(linear, &norm) != 1 || norm->op != &rung_op_batch_norm) return NULL;
+  if (rung_tensor_count(&norm->input[1]->value) != linear->value.shape.extent[1]) return NULL; /* a whole one */
   bool owned = norm->input[0] == linear && owns(linear, 1) && (!linear->input[2] || owns(linear, 2));
   for (int k = 1; k < norm->op->input_count; k++) owned = owned && owns(norm, k);
   return owned ? norm : NULL;

@@ -1,5 +1,6 @@
 #include "integer_weights.h"
 
+#include <float.h>
 #include <math.h>
 
 rung_status integer_weights_plan(integer_weights *weights, rung_node *node) {
@@ -68,6 +69,21 @@ void integer_weights_quantize(integer_weights *weights, const float *shadow, con
   make_channels(weights, shadow, begin, end);
 }
 
+void integer_weights_merge(integer_weights *to, const integer_weights *from, const float *gain, int64_t begin,
+                           int64_t end) {
+  for (int64_t j = begin; j < end; j++) {
+    const int8_t sign = gain[j] < 0 ? -1 : 1;
+    const float magnitude = fabsf(gain[j]);
+    for (int64_t k = j * to->in; k < (j + 1) * to->in; k++) to->q[k] = (int8_t)(sign * from->q[k]);
+    for (int64_t g = 0; g < to->groups; g++) {
+      const float scale = from->scale[j * from->groups + g] * magnitude;
+      to->scale[j * to->groups + g] = scale >= FLT_MIN ? scale : FLT_MIN;
+    }
+  }
+  sum_channels(to, begin, end);
+  pack_channels(to, begin, end);
+}
+
 /* To -limit .. limit; NaN, from weights that diverged, to the limit. */
 static double clamp(double x, double limit) {
   return x < -limit ? -limit : x < limit ? x : limit;
@@ -93,16 +109,19 @@ static void scale_channel(integer_weights *weights, int64_t j, float bias, const
   multiplier_or_limit(scale / scales->output, &weights->multiplier[j], &weights->shift[j]);
 }
 
-/* Groups share the channel's shift, which the largest of their scales sets; the bias enters at the sum's precision. */
+/* Groups share the channel's shift, which the largest of their scales sets (those of which nothing comes have no say),
+ * or, where it is large beside them, the bias, which enters at the sum's precision. */
 static void scale_grouped_channel(integer_weights *weights, int64_t j, float bias, const integer_scales *scales) {
   int64_t groups = weights->groups;
   const float *scale = weights->scale + j * groups;
-  float largest = 0; /* of the groups that are not all zeros; those have no say */
+  float largest = 0;
   for (int64_t g = 0; g < groups; g++)
     if (weights->magnitude[j * groups + g] && scale[g] > largest) largest = scale[g];
-  if (largest == 0) largest = scales->output / scales->input;
+  if ((double)scales->input * largest / scales->output < 0x1p-32) largest = scales->output / scales->input;
+  const double offset = fabs((double)bias / scales->output);
   int32_t unused;
   multiplier_or_limit((double)scales->input * largest / scales->output, &unused, &weights->shift[j]);
+  while (weights->shift[j] > 1 && ldexp(offset, weights->shift[j]) > 0x1p60) weights->shift[j]--;
   for (int64_t g = 0; g < groups; g++) {
     double m = ldexp((double)scales->input * scale[g] / scales->output, weights->shift[j]);
     weights->multiplier[j * groups + g] = (int32_t)clamp(rint(m), 0x1.fffffffcp30);
@@ -137,7 +156,7 @@ float integer_weights_logit_scale(const integer_weights *weights, float input_sc
     magnitude *= input_magnitude;
     bound = magnitude > bound ? magnitude : bound;
   }
-  if (largest == 0) largest = 1;
+  if (largest <= FLT_MIN) largest = 1; /* all are zeros, or nothing comes of them */
   int bits = 0;
   while (bits < 8 && bound << (bits + 1) < (int64_t)1 << 30) bits++;
   return ldexpf(input_scale * largest, -bits);
@@ -152,6 +171,20 @@ void integer_weights_operand(const integer_weights *weights, rung_qgemm *gemm) {
   gemm->bias64 = weights->group ? weights->bias64 : NULL;
   gemm->multiplier = weights->multiplier;
   gemm->shift = weights->shift;
+}
+
+void integer_weights_view(const integer_weights *weights, rung_integer_layer *layer) {
+  layer->in = weights->in;
+  layer->out = weights->out;
+  layer->group = weights->group;
+  layer->groups = weights->groups;
+  layer->weight_format = weights->format;
+  layer->weight = weights->q;
+  layer->weight_scale = weights->scale;
+  layer->bias = weights->bias;
+  layer->bias64 = weights->group ? weights->bias64 : NULL;
+  layer->multiplier = weights->multiplier;
+  layer->shift = weights->shift;
 }
 
 rung_matrix integer_weights_matrix(const integer_weights *weights) {

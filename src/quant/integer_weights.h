@@ -32,6 +32,10 @@ rung_status integer_weights_plan(integer_weights *weights, rung_node *node);
 void integer_weights_quantize_channels(integer_weights *weights, const float *shadow, int64_t begin, int64_t end);
 /* The same of this member's channels. Per tensor, the team meets at a barrier inside. */
 void integer_weights_quantize(integer_weights *weights, const float *shadow, const rung_replay *replay);
+/* Channels begin .. end-1 of `to`, sign(gain[j]) q and |gain[j]| scale of `from`: what a factor behind the layer merges
+ * into (eq. 31). */
+void integer_weights_merge(integer_weights *to, const integer_weights *from, const float *gain, int64_t begin,
+                           int64_t end);
 /* Biases (eq. 12, with the zero point's part of eq. 11 folded in) and multipliers (eq. 7) of this member's channels.
  * `bias` may be NULL. */
 void integer_weights_scale(integer_weights *weights, const float *bias, const integer_scales *scales,
@@ -40,6 +44,8 @@ void integer_weights_scale(integer_weights *weights, const float *bias, const in
 float integer_weights_logit_scale(const integer_weights *weights, float input_scale, int32_t input_magnitude);
 /* The weights and the fixed part of the epilogue, as an integer product takes them. */
 void integer_weights_operand(const integer_weights *weights, rung_qgemm *gemm);
+/* The weights' part of what a frozen program is made of. */
+void integer_weights_view(const integer_weights *weights, rung_integer_layer *layer);
 /* The weights as an operand of the backward pass. */
 rung_matrix integer_weights_matrix(const integer_weights *weights);
 

@@ -10,8 +10,8 @@ static rung_status check_layer(const rung_scheme *scheme, int index) {
                      layer->name ? strlen(layer->name) : (size_t)0, RUNG_LAYER_NAME - 1);
   if (layer->weight_bits < 0 || layer->weight_bits > 8)
     return rung_fail(RUNG_ERROR_ARGUMENT, "layer '%s': weight_bits %d, expected 1..8", layer->name, layer->weight_bits);
-  if (layer->activation_bits != 0 && (layer->activation_bits < 2 || layer->activation_bits > 8))
-    return rung_fail(RUNG_ERROR_ARGUMENT, "layer '%s': activation_bits %d, expected 2..8", layer->name,
+  if (layer->activation_bits < 0 || layer->activation_bits > 8)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "layer '%s': activation_bits %d, expected 1..8", layer->name,
                      layer->activation_bits);
   for (int i = 0; i < index; i++)
     if (strcmp(scheme->layers[i].name, layer->name) == 0)
@@ -96,10 +96,10 @@ rung_status rung_layer_scheme_parse(const char *text, rung_layer_scheme *layer, 
   const size_t length = equals ? (size_t)(equals - text) : 0;
   rung_layer_scheme parsed = {.name = name};
   const char *end = equals ? equals + 1 : text;
-  if (equals) end = read_bits(read_bits(end, 'w', '1', &parsed.weight_bits), 'a', '2', &parsed.activation_bits);
+  if (equals) end = read_bits(read_bits(end, 'w', '1', &parsed.weight_bits), 'a', '1', &parsed.activation_bits);
   if (length == 0 || length >= RUNG_LAYER_NAME || *end != '\0' || (!parsed.weight_bits && !parsed.activation_bits))
-    return rung_fail(RUNG_ERROR_ARGUMENT,
-                     "layer '%s': expected NAME=wNaM, NAME=wN or NAME=aM with N in 1..8 and M in 2..8", text);
+    return rung_fail(RUNG_ERROR_ARGUMENT, "layer '%s': expected NAME=wNaM, NAME=wN or NAME=aM with N and M in 1..8",
+                     text);
   memcpy(name, text, length);
   name[length] = '\0';
   *layer = parsed;

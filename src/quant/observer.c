@@ -47,7 +47,7 @@ rung_observer *rung_observer_new(const rung_observer_options *options, const run
   observer->options = *options;
   observer->format = *format;
   if (options->kind == RUNG_OBSERVER_DEFAULT)
-    observer->options.kind = format->bits >= 5 ? RUNG_OBSERVER_MOVING_AVERAGE : RUNG_OBSERVER_MSE;
+    observer->options.kind = format->bits >= 5 || format->bits == 1 ? RUNG_OBSERVER_MOVING_AVERAGE : RUNG_OBSERVER_MSE;
   if (options->momentum == 0) observer->options.momentum = 0.01f;
   if (options->percentile == 0) observer->options.percentile = 0.9999f;
   observer->type = types[observer->options.kind];

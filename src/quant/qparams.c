@@ -96,3 +96,16 @@ void rung_quantize_rows(const rung_format *format, const float *weight, int64_t 
   weight_grid_scales(&grid, weight, 0, rows, scale);
   weight_grid_codes(&grid, weight, 0, rows, scale, q);
 }
+
+void binary_quantize(int8_t *q, const float *x, int64_t n) {
+  for (int64_t i = 0; i < n; i++) q[i] = x[i] >= 0 ? 1 : -1;
+}
+
+void binary_fake_quantize(float *y, uint8_t *mask, const float *x, int64_t n, float scale) {
+  for (int64_t i = 0; i < n && mask; i += 8) {
+    uint8_t bits = 0;
+    for (int64_t k = i; k < i + 8 && k < n; k++) bits |= (uint8_t)((fabsf(x[k]) <= scale) << (k - i));
+    mask[i / 8] = bits;
+  }
+  for (int64_t i = 0; i < n && y; i++) y[i] = x[i] >= 0 ? scale : -scale;
+}

@@ -9,4 +9,11 @@ float qparams_weight_scale(const rung_format *format, const float *w, int64_t n)
 /* Their integers (eq. 2): rounded and clamped, or of binary weights the sign, that of 0 being +1. */
 void qparams_quantize_weights(const rung_format *format, const float *w, int64_t n, float scale, int8_t *q);
 
+/* An activation to 1 bit: q = x >= 0 ? 1 : -1, x [n] without NaN (eq. 33). */
+void binary_quantize(int8_t *q, const float *x, int64_t n);
+/* y = scale q, y may be NULL; bit i of `mask`, laid out as that of the kernel fake_quantize, may be NULL, is 1 where
+ * |x|
+ * <= scale. y may be x. */
+void binary_fake_quantize(float *y, uint8_t *mask, const float *x, int64_t n, float scale);
+
 #endif

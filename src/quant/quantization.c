@@ -62,10 +62,19 @@ static bool wanted_on_grid(const rung_graph *source, const rung_node *node) {
   return false;
 }
 
-/* The activation that a linear layer's epilogue can do: its only reader, if that is a clamp (behind a folded batch
- * norm, which by now is the identity or the layer's bias). */
-static const rung_node *fused_activation(const rung_graph *source, const rung_node *linear, rung_clamp *clamp) {
-  const rung_node *user = NULL, *at = linear;
+/* The batch norm that merges into a linear layer: its only reader, if it is to stay and is no other's. */
+static const rung_node *merged_norm(const rung_quantization *quantization, const rung_node *linear) {
+  const rung_node *user = NULL;
+  if (consumers(quantization->source, linear, &user) != 1 || user->op != &rung_op_batch_norm || fold_is_folded(user))
+    return NULL;
+  const bool whole = rung_tensor_count(&user->input[1]->value) < linear->value.shape.extent[1];
+  return user->input[0] == linear && (whole || quantization->scheme.batch_norm == RUNG_BATCH_NORM_MERGE) ? user : NULL;
+}
+
+/* The activation that a linear layer's epilogue can do: the only reader of `at`, the layer or the batch norm that is
+ * merged into it, if that is a clamp (behind a folded batch norm, which by now is the identity or the layer's bias). */
+static const rung_node *fused_activation(const rung_graph *source, const rung_node *at, rung_clamp *clamp) {
+  const rung_node *user = NULL;
   *clamp = RUNG_CLAMP_NONE;
   while (consumers(source, at, &user) == 1 && fold_is_folded(user)) at = user;
   if (consumers(source, at, &user) != 1) return at;
@@ -86,7 +95,7 @@ static rung_scheme scheme_of(const rung_quantization *quantization, const rung_n
 /* ---- Images ----------------------------------------------------------------------------------------------------- */
 
 static bool is_integers(const rung_node *node) {
-  return node->value.type == RUNG_U8 || node->value.type == RUNG_I8 || node->op == &quantized_linear_op;
+  return node->value.type == RUNG_U8 || node->value.type == RUNG_I8 || rung_integer_layer_weight(node) != NULL;
 }
 
 static rung_quantizer *quantizer_of(lowering *lower, const rung_node *source) {
@@ -163,28 +172,70 @@ static rung_node *weight_scale(lowering *lower, const rung_node *weight) {
   return share(lower, *slot);
 }
 
+/* Of a layer as it trains by itself, or as a part. */
+static rung_quantized_linear_options layer_options(lowering *lower, const rung_node *node) {
+  const rung_scheme scheme = scheme_of(lower->quantization, node);
+  return (rung_quantized_linear_options){.weight_format = rung_scheme_weight_format(&scheme),
+                                         .granularity = scheme.weight_granularity,
+                                         .group = scheme.weight_granularity == RUNG_PER_GROUP ? scheme.weight_group : 0,
+                                         .ranges = scheme.ranges,
+                                         .backward = scheme.backward,
+                                         .weights = scheme.weights,
+                                         .weight_scale = weight_scale(lower, node->input[1])};
+}
+
+static rung_node *record_layer(lowering *lower, const rung_node *node, const rung_quantized_linear_options *options) {
+  return rung_quantized_linear(grid_image(lower, node->input[0]), share(lower, node->input[1]),
+                               share(lower, fold_bias(node)), options);
+}
+
+/* `node` in f32, on x in place of its first input. */
+static rung_node *record_behind(lowering *lower, const rung_node *node, rung_node *x) {
+  rung_node *inputs[RUNG_MAX_INPUTS] = {x};
+  for (int k = 1; k < node->op->input_count; k++) inputs[k] = share(lower, node->input[k]);
+  return x ? rung_record(node->op, inputs, node->attributes, node->attribute_bytes) : NULL;
+}
+
+/* The layer's accumulators in f32, through what stands behind them to the quantizer: so it trains. */
+static rung_node *record_merged(lowering *lower, const rung_node *node, const rung_node *norm, rung_clamp clamp,
+                                rung_quantizer *output) {
+  rung_quantized_linear_options options = layer_options(lower, node);
+  options.accumulators = true;
+  rung_node *linear = record_layer(lower, node, &options), *x = linear, *live = NULL;
+  if (norm) x = live = record_behind(lower, norm, x);
+  if (clamp != RUNG_CLAMP_NONE) x = clamp == RUNG_CLAMP_RELU ? rung_relu(x) : rung_relu6(x);
+  if (output) x = rung_quantize_node(x, output, options.ranges);
+  return rung_merged_linear(x, linear, live, clamp);
+}
+
+/* The sign of what is not negative says nothing. */
+static rung_status check_clamp(const rung_quantizer *output, const rung_node *last, rung_clamp clamp) {
+  if (clamp == RUNG_CLAMP_NONE || output->format.bits != 1) return RUNG_OK;
+  return rung_fail(RUNG_ERROR_ARGUMENT, "quantize: '%s' has no negative values, whose sign 1 bit is; leave it out",
+                   last->name);
+}
+
 static void lower_linear_to_integers(lowering *lower, const rung_node *node) {
-  const rung_scheme of_layer = scheme_of(lower->quantization, node), *scheme = &of_layer;
+  const rung_node *norm = merged_norm(lower->quantization, node), *core = norm ? norm : node;
   rung_clamp clamp;
-  const rung_node *last = fused_activation(lower->quantization->source, node, &clamp);
+  const rung_node *last = fused_activation(lower->quantization->source, core, &clamp);
   bool grid = wanted_on_grid(lower->quantization->source, last);
   if (!grid && clamp != RUNG_CLAMP_NONE) { /* an activation that only f32 reads: on the logits, as f32 */
     clamp = RUNG_CLAMP_NONE;
-    last = node;
+    last = core;
   }
-  const rung_quantized_linear_options options = {
-      .weight_format = rung_scheme_weight_format(scheme),
-      .granularity = scheme->weight_granularity,
-      .group = scheme->weight_granularity == RUNG_PER_GROUP ? scheme->weight_group : 0,
-      .clamp = clamp,
-      .output = grid ? quantizer_of(lower, last) : NULL,
-      .ranges = scheme->ranges,
-      .backward = scheme->backward,
-      .weights = scheme->weights,
-      .weight_scale = weight_scale(lower, node->input[1])};
-  if (grid && !options.output) return;
-  rung_node *layer = rung_quantized_linear(grid_image(lower, node->input[0]), share(lower, node->input[1]),
-                                           share(lower, fold_bias(node)), &options);
+  rung_quantizer *output = grid ? quantizer_of(lower, last) : NULL;
+  if (grid && !output) return;
+  if (grid && lower->status == RUNG_OK) lower->status = check_clamp(output, last, clamp);
+  rung_node *layer;
+  if (norm || (output && output->format.bits == 1)) {
+    layer = record_merged(lower, node, norm, clamp, output);
+  } else {
+    rung_quantized_linear_options options = layer_options(lower, node);
+    options.clamp = clamp;
+    options.output = output;
+    layer = record_layer(lower, node, &options);
+  }
   spread_image(lower, node, last, (image){.exact = layer, .grid = grid ? layer : NULL});
 }
 
@@ -312,7 +363,7 @@ rung_quantization *rung_quantization_new(rung_graph *graph, const rung_scheme *s
   }
   quantization->scheme = *scheme;
   rung_status status = allocate(quantization, graph);
-  if (status == RUNG_OK) fold_batch_norms(graph);
+  if (status == RUNG_OK && scheme->batch_norm == RUNG_BATCH_NORM_FOLD) fold_batch_norms(graph);
   if (status == RUNG_OK) status = lower_graph(quantization, RUNG_ARITHMETIC_INTEGER);
   if (status == RUNG_OK) status = lower_graph(quantization, RUNG_ARITHMETIC_SIMULATED);
   quantization->scheme.layers = NULL; /* the caller's, and read */
@@ -393,8 +444,11 @@ const rung_tensor *rung_quantization_weight_scale(const rung_quantization *quant
 
 void rung_quantization_refresh(rung_quantization *quantization) {
   rung_graph *graph = quantization->graph[RUNG_ARITHMETIC_INTEGER];
-  for (int i = 0; i < rung_graph_node_count(graph); i++)
-    if (rung_graph_node(graph, i)->op == &quantized_linear_op) quantized_linear_refresh(rung_graph_node(graph, i));
+  for (int i = 0; i < rung_graph_node_count(graph); i++) {
+    rung_node *node = rung_graph_node(graph, i);
+    if (node->op == &quantized_linear_op) quantized_linear_refresh(node);
+    if (node->op == &merged_linear_op) merged_linear_refresh(node);
+  }
 }
 
 static void make_integers(void *context, int ith, int nth) {
@@ -406,6 +460,7 @@ static void make_integers(void *context, int ith, int nth) {
     if (ith == 0 && node->op->prepare) node->op->prepare(node, &replay);
     rung_team_barrier(replay.team);
     if (node->op == &quantized_linear_op) quantized_linear_make(node, &replay);
+    if (node->op == &merged_linear_op) merged_linear_make(node, &replay);
   }
 }
 

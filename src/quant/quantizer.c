@@ -12,10 +12,6 @@
 
 rung_quantizer *rung_quantizer_new(const char *name, const rung_format *format, const rung_observer_options *observer) {
   if (rung_format_check(format, "quantizer bits") != RUNG_OK) return NULL;
-  if (format->bits < 2) {
-    rung_fail(RUNG_ERROR_ARGUMENT, "quantizer '%s': bits 1, expected 2..8 for activations", name);
-    return NULL;
-  }
   rung_quantizer *quantizer = rung_allocate(sizeof *quantizer);
   if (!quantizer) return NULL;
   snprintf(quantizer->name, sizeof quantizer->name, "%s", name);
@@ -35,9 +31,13 @@ void rung_quantizer_free(rung_quantizer *quantizer) {
   rung_release(quantizer);
 }
 
-/* Counts the batch just observed and takes over the range. */
+/* Counts the batch just observed and takes over the range, which a sign has no use for. */
 static rung_status follow(rung_quantizer *quantizer) {
   quantizer->observed++;
+  if (quantizer->format.bits == 1) {
+    if (quantizer->state == RUNG_QUANTIZER_OFF) quantizer->state = RUNG_QUANTIZER_CALIBRATE;
+    return RUNG_OK;
+  }
   bool training = quantizer->state == RUNG_QUANTIZER_TRAIN;
   if (training && !rung_observer_needs_range_only(quantizer->observer) && quantizer->observed % TRAINING_SEARCH != 0)
     return RUNG_OK;

@@ -35,6 +35,7 @@ rung_format rung_scheme_weight_format(const rung_scheme *scheme) {
 }
 
 rung_format rung_scheme_activation_format(const rung_scheme *scheme) {
+  if (scheme->activation_bits == 1) return (rung_format){.bits = 1, .is_signed = true, .symmetric = true};
   return (rung_format){.bits = scheme->activation_bits ? scheme->activation_bits : 8,
                        .is_signed = scheme->activation_signed,
                        .symmetric = scheme->activation_symmetric};
@@ -55,10 +56,10 @@ rung_status rung_scheme_check(const rung_scheme *scheme) {
   rung_format weight = rung_scheme_weight_format(scheme), activation = rung_scheme_activation_format(scheme);
   rung_status status = rung_format_check(&weight, "weight_bits");
   if (status != RUNG_OK) return status;
-  if (activation.bits < 2 || activation.bits > 8)
-    return rung_fail(RUNG_ERROR_ARGUMENT, "activation_bits %d, expected 2..8", activation.bits);
   status = rung_format_check(&activation, "activation_bits");
   if (status != RUNG_OK) return status;
+  if (scheme->input_bits < 0 || scheme->input_bits > 8)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "input_bits %d, expected 0..8", scheme->input_bits);
   if ((int)scheme->weight_granularity < RUNG_PER_CHANNEL || scheme->weight_granularity > RUNG_PER_GROUP)
     return rung_fail(RUNG_ERROR_ARGUMENT, "weight_granularity %d, expected per channel (0), tensor (1) or group (2)",
                      (int)scheme->weight_granularity);
@@ -69,6 +70,8 @@ rung_status rung_scheme_check(const rung_scheme *scheme) {
     return rung_fail(RUNG_ERROR_ARGUMENT, "ranges %d, expected delayed (0) or current (1)", (int)scheme->ranges);
   if ((int)scheme->backward < 0 || scheme->backward >= RUNG_BACKWARD_COUNT)
     return rung_fail(RUNG_ERROR_ARGUMENT, "backward %d, expected f32 (0), bf16 (1) or int8 (2)", (int)scheme->backward);
+  if ((int)scheme->batch_norm < 0 || scheme->batch_norm >= RUNG_BATCH_NORM_MODE_COUNT)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "batch_norm %d, expected fold (0) or merge (1)", (int)scheme->batch_norm);
   status = check_storage(scheme);
   if (status == RUNG_OK) status = observer_check_options(&scheme->observer);
   return status == RUNG_OK ? layer_schemes_check(scheme) : status;
@@ -90,10 +93,26 @@ rung_status rung_backward_parse(const char *name, rung_backward *backward) {
   return rung_fail(RUNG_ERROR_ARGUMENT, "backward '%s': expected f32, bf16 or int8", name);
 }
 
+static const char *const batch_norm_names[RUNG_BATCH_NORM_MODE_COUNT] = {
+    [RUNG_BATCH_NORM_FOLD] = "fold", [RUNG_BATCH_NORM_MERGE] = "merge"};
+
+const char *rung_batch_norm_mode_name(rung_batch_norm_mode mode) {
+  return (int)mode >= 0 && mode < RUNG_BATCH_NORM_MODE_COUNT ? batch_norm_names[mode] : "unknown";
+}
+
+rung_status rung_batch_norm_mode_parse(const char *name, rung_batch_norm_mode *mode) {
+  for (int i = 0; i < RUNG_BATCH_NORM_MODE_COUNT; i++)
+    if (strcmp(name, batch_norm_names[i]) == 0) {
+      *mode = (rung_batch_norm_mode)i;
+      return RUNG_OK;
+    }
+  return rung_fail(RUNG_ERROR_ARGUMENT, "batch norm '%s': expected fold or merge", name);
+}
+
 rung_status rung_scheme_parse_bits(const char *text, rung_scheme *scheme) {
-  bool parses = text[0] == 'w' && text[1] >= '1' && text[1] <= '8' && text[2] == 'a' && text[3] >= '2' &&
+  bool parses = text[0] == 'w' && text[1] >= '1' && text[1] <= '8' && text[2] == 'a' && text[3] >= '1' &&
                 text[3] <= '8' && text[4] == '\0';
-  if (!parses) return rung_fail(RUNG_ERROR_ARGUMENT, "bits '%s': expected wNaM with N in 1..8 and M in 2..8", text);
+  if (!parses) return rung_fail(RUNG_ERROR_ARGUMENT, "bits '%s': expected wNaM with N and M in 1..8", text);
   scheme->weight_bits = text[1] - '0';
   scheme->activation_bits = text[3] - '0';
   return RUNG_OK;

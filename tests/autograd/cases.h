@@ -63,6 +63,9 @@ static rung_node *case_tanh(rung_graph *graph) {
 static rung_node *case_gelu(rung_graph *graph) {
   return rung_gelu(CASE_PARAMETER("x", 6, 5));
 }
+static rung_node *case_rescale(rung_graph *graph) {
+  return rung_rescale(CASE_PARAMETER("x", 6, 5), -0.75f, 2.5f);
+}
 static rung_node *case_reshape(rung_graph *graph) {
   return rung_reshape(CASE_PARAMETER("x", 6, 2, 3), RUNG_SHAPE(3, 1, 2));
 }
@@ -72,6 +75,10 @@ static rung_node *case_dropout(rung_graph *graph) {
 static rung_node *case_batch_norm(rung_graph *graph) {
   return rung_batch_norm_with(CASE_PARAMETER("x", 6, 5), CASE_PARAMETER("scale", 5), CASE_PARAMETER("shift", 5),
                               CASE_PARAMETER("mean", 5), CASE_PARAMETER("variance", 5), 0.1f, 1e-5f);
+}
+static rung_node *case_batch_norm_whole(rung_graph *graph) {
+  return rung_batch_norm_with(CASE_PARAMETER("x", 6, 5), CASE_PARAMETER("scale", 1), CASE_PARAMETER("shift", 1),
+                              CASE_PARAMETER("mean", 1), CASE_PARAMETER("variance", 1), 0.1f, 1e-5f);
 }
 static rung_node *case_sum(rung_graph *graph) {
   return rung_sum(CASE_PARAMETER("x", 6, 5));
@@ -138,11 +145,14 @@ static const op_case op_cases[] = {
     {"sigmoid", case_sigmoid, NULL, true, false},
     {"tanh", case_tanh, NULL, true, false},
     {"gelu", case_gelu, NULL, true, false},
+    {"rescale", case_rescale, NULL, true, false},
     {"reshape", case_reshape, NULL, true, false},
     {"dropout", case_dropout, NULL, true, true},
     {"dropout/evaluation", case_dropout, NULL, false, false},
     {"batch_norm", case_batch_norm, NULL, true, false},
     {"batch_norm/evaluation", case_batch_norm, place_positive, false, false},
+    {"batch_norm/whole", case_batch_norm_whole, NULL, true, false},
+    {"batch_norm/whole_evaluation", case_batch_norm_whole, place_positive, false, false},
     {"sum", case_sum, NULL, true, false},
     {"mean", case_mean, NULL, true, false},
     {"cross_entropy", case_cross_entropy, NULL, true, false},

@@ -194,7 +194,7 @@ static const change changes[] = {
     {.key = "input", .text = "99999999999999999999 6 image", .says = "'input', line 1"},
     {.key = "buffers", .text = "u8 6\nu8 9\ni32 3", .says = "2 instructions and 2 buffers"},
     {.key = "buffers", .text = "u8 6\nu8 8\ni32 3\n", .says = "fc1.weight"},
-    {.key = "buffers", .text = "u8 6\ni32 9\ni32 3\n", .says = "'buffers', line 2: expected u8 COUNT or i8 COUNT"},
+    {.key = "buffers", .text = "u8 6\ni32 9\ni32 3\n", .says = "'buffers', line 2: expected u8, i8 or sign COUNT"},
     {.key = "buffers", .text = "u8 6\nu8 9\nu8 3\n", .says = "'buffers', line 3: expected i32 COUNT"},
     {.key = "buffers", .text = "u8 6\nu8 0\ni32 3\n", .says = "'buffers', line 2"},
     {.key = "buffers", .text = "u8 99999999999999999999\nu8 9\ni32 3\n", .says = "'buffers', line 1"},

@@ -16,7 +16,7 @@ static const struct {
   const char *arguments[3];
   const char *says;
 } bad_lines[] = {
-    {{"--bits", "w9a0"}, "bits 'w9a0': expected wNaM with N in 1..8 and M in 2..8"},
+    {{"--bits", "w9a0"}, "bits 'w9a0': expected wNaM with N and M in 1..8"},
     {{"--bits", "w8"}, "'w8'"},
     {{"--bits", "w8a8x"}, "'w8a8x'"},
     {{"--bits", ""}, "''"},

@@ -23,12 +23,24 @@ def batch_norm(training):
     return run
 
 
+def whole_norm(training):
+    """One mean and variance of all elements, by hand: PyTorch has no such layer."""
+    def run(p):
+        x, mean, variance = p["x"], p["mean"].detach().clone(), p["variance"].detach().clone()
+        if not training:
+            return (x - mean) / (variance + 1e-5).sqrt() * p["scale"] + p["shift"], {"mean": mean, "variance": variance}
+        y = (x - x.mean()) / (x.var(unbiased=False) + 1e-5).sqrt() * p["scale"] + p["shift"]
+        return y, {"mean": 0.9 * mean + 0.1 * x.mean(), "variance": 0.9 * variance + 0.1 * x.var(unbiased=True)}
+    return run
+
+
 def hinge(scores):
     sign = 2.0 * F.one_hot(LABEL, CLASSES) - 1
     return torch.clamp(1 - sign * scores, min=0).square().mean()
 
 
 NORM = {"x": (6, 5), "scale": (5,), "shift": (5,), "mean": (5,), "variance": (5,)}
+WHOLE = {"x": (6, 5), "scale": (1,), "shift": (1,), "mean": (1,), "variance": (1,)}
 X = {"x": (6, 5)}
 SCORES = {"x": (CLASSES, ROWS)}
 
@@ -56,6 +68,9 @@ CASES = {
     "cross_entropy": (SCORES, lambda p: F.cross_entropy(p["x"].T, LABEL)),
     "squared_error": ({"x": (6, 5), "target": (6, 5)}, lambda p: F.mse_loss(p["x"], p["target"])),
     "squared_hinge": (SCORES, lambda p: hinge(p["x"].T)),
+    "rescale": (X, lambda p: -0.75 * p["x"] + 2.5),
+    "batch_norm/whole": (WHOLE, whole_norm(True)),
+    "batch_norm/whole_evaluation": (WHOLE, whole_norm(False)),
 }
 NOT_TRAINED = ("mean", "variance")
 

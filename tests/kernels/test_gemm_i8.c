@@ -61,6 +61,7 @@ static void fill_output(problem *x, rung_rng *rng) {
   g->y_stride = g->n + (int64_t)rung_rng_below(rng, 2) * rung_rng_below(rng, 9);
   g->mask_stride = (g->n + 7) / 8 + (int64_t)rung_rng_below(rng, 2);
   g->mask_positive = rung_rng_below(rng, 2);
+  g->binary = g->epilogue == RUNG_EPILOGUE_REQUANTIZE_8 && g->y_type == RUNG_I8 && rung_rng_below(rng, 3) == 0;
   x->y_bytes = (size_t)((g->m - 1) * g->y_stride + g->n) * (g->epilogue == RUNG_EPILOGUE_REQUANTIZE_8 ? 1 : 4);
   x->mask_bytes = (size_t)((g->m - 1) * g->mask_stride + (g->n + 7) / 8);
 }
@@ -192,6 +193,10 @@ static void check_element(const problem *x, const outputs *out, int64_t i, int64
     ck_assert_int_eq(((int32_t *)out->y)[at], (int32_t)clamped);
     return;
   }
+  if (g->binary) {
+    ck_assert_int_eq((int8_t)out->y[at], (g->group ? numerator : acc) >= 0 ? 1 : -1);
+    return;
+  }
   bool inside = y >= g->qmin && y <= g->qmax;
   int64_t clamped = (int64_t)(y < g->qmin ? g->qmin : y > g->qmax ? g->qmax : y);
   ck_assert_int_eq(g->y_type == RUNG_U8 ? out->y[at] : (int8_t)out->y[at], clamped);
@@ -214,7 +219,7 @@ static void check_definition(const problem *x, const outputs *out) {
     ck_assert_int_eq(out->acc_min[j], least);
     ck_assert_int_eq(out->acc_max[j], most);
   }
-  if (g->epilogue == RUNG_EPILOGUE_REQUANTIZE_8 && g->n % 8)
+  if (g->epilogue == RUNG_EPILOGUE_REQUANTIZE_8 && !g->binary && g->n % 8)
     for (int64_t i = 0; i < g->m; i++) ck_assert_int_eq(out->mask[i * g->mask_stride + g->n / 8] >> (g->n % 8), 0);
 }
 

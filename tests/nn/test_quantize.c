@@ -222,7 +222,7 @@ START_TEST(a_scheme_out_of_range_is_refused_and_changes_nothing) {
   rung_model *model = perceptron(1, 1);
   problem_bring(model, p->data, &problem_forms[1]);
   REFUSED(rung_quantize(model, &(rung_scheme){.weight_bits = 9}), RUNG_ERROR_ARGUMENT, "weight_bits 9");
-  REFUSED(rung_quantize(model, &(rung_scheme){.activation_bits = 1}), RUNG_ERROR_ARGUMENT, "activation_bits 1");
+  REFUSED(rung_quantize(model, &(rung_scheme){.activation_bits = 9}), RUNG_ERROR_ARGUMENT, "activation_bits 9");
   REFUSED(rung_quantize(model, &(rung_scheme){.backward = RUNG_BACKWARD_COUNT}), RUNG_ERROR_ARGUMENT, "backward 3");
   ck_assert_int_eq(rung_model_form(model), RUNG_FORM_INTEGER);
   rung_model_free(model);

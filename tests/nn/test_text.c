@@ -25,6 +25,8 @@ static const char *const texts[] = {
     "input 3x4; linear 5 no-bias, batch-norm, relu6, dropout 0.2, linear 3 no-bias as out; squared-error",
     "input 12; reshape 3x2x2, reshape 12, linear 4, sigmoid, linear 4, tanh, linear 4, gelu; cross-entropy",
     "input 7; linear 2, batch-norm as n, linear 2, batch-norm momentum 0.01 epsilon 0.001; cross-entropy",
+    "input 28; rescale 2 -1, dropout 0.2, linear 3 no-bias, batch-norm whole; squared-hinge",
+    "input 28; rescale -0.5 0, linear 3, batch-norm whole epsilon 0.0001 as norm; cross-entropy",
     "input 7; linear 2 as fc2, linear 3 as fc1, linear 4; cross-entropy",
     "input 2x2x2x2x2; relu, dropout 0.000000000000001, linear 2; cross-entropy",
     "input 4; linear 3, dropout 0.1, dropout 0.3333333, dropout 0, linear 2",
@@ -95,8 +97,11 @@ START_TEST(every_word_is_listed_and_understood) {
   ck_assert_int_eq(rung_loss_word_count(), TEXT_LOSSES);
   ck_assert_ptr_null(rung_layer_word(TEXT_LAYERS).name);
   ck_assert_ptr_null(rung_loss_word(-1).name);
-  static const char *const argument[] = {
-      [TEXT_NOTHING] = "", [TEXT_COUNT] = " 3", [TEXT_FRACTION] = " 0.5", [TEXT_SHAPE] = " 2x3"};
+  static const char *const argument[] = {[TEXT_NOTHING] = "",
+                                         [TEXT_COUNT] = " 3",
+                                         [TEXT_FRACTION] = " 0.5",
+                                         [TEXT_TWO_NUMBERS] = " 2 -1",
+                                         [TEXT_SHAPE] = " 2x3"};
   for (int i = 0; i < TEXT_LAYERS; i++) {
     char text[128];
     snprintf(text, sizeof text, "input 6; %s%s, linear 3; %s", rung_layer_word(i).name,
@@ -139,7 +144,9 @@ static const struct {
     {"input 12; dropout 1e-1x", "'dropout 1e-1x': expected dropout P"},
     {"input 12; dropout 1e-30", "'dropout 1e-30': expected dropout P"},
     {"input 12; dropout .", "'dropout .': expected dropout P"},
-    {"input 12; batch-norm momentum 0", "'batch-norm momentum 0': expected batch-norm [momentum P]"},
+    {"input 12; batch-norm momentum 0", "'batch-norm momentum 0': expected batch-norm [whole]"},
+    {"input 12; rescale 2", "'rescale 2': expected rescale SCALE OFFSET"},
+    {"input 12; rescale 2 --1", "'rescale 2 --1': expected rescale SCALE OFFSET"},
     {"input 12; batch-norm momentum 2", "momentum 2"},
     {"input 12; reshape 3x5", "reshape"},
     {"input 12; reshape 3x", "'reshape 3x': expected reshape SHAPE"},

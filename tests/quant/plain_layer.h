@@ -125,7 +125,7 @@ static inline int64_t plain_grouped_channel(const plain_layer *plain, const floa
   float largest = 0;
   for (int k = 0; k < PLAIN_IN; k++)
     if (plain->qw[j * PLAIN_IN + k]) largest = fmaxf(largest, plain->sw[j * PLAIN_IN + k]);
-  if (largest == 0) largest = plain->sy / plain->sx;
+  if ((double)plain->sx * largest / plain->sy < 0x1p-32) largest = plain->sy / plain->sx; /* nothing comes of it */
   int n;
   plain_multiplier((double)plain->sx * largest / plain->sy, &n);
   int64_t sum = b ? (int64_t)rint(ldexp((double)b[j] / plain->sy, n)) : 0;

@@ -102,9 +102,26 @@ START_TEST(what_cannot_be_observed_is_refused_by_name) {
 }
 END_TEST
 
+/* A sign's scale is 1, or what it was set to: what passes says nothing about it. */
+START_TEST(one_bit_keeps_its_scale) {
+  const float x[] = {-7, 3, 0.1f};
+  rung_quantizer *quantizer = rung_quantizer_new("x", &(rung_format){1, true, true}, NULL);
+  ck_assert_ptr_nonnull(quantizer);
+  ck_assert(rung_observer_needs_range_only(quantizer->observer));
+  ck_assert_int_eq(rung_quantizer_observe(quantizer, x, 3), RUNG_OK);
+  ck_assert(quantizer->state == RUNG_QUANTIZER_CALIBRATE && quantizer->observed == 1);
+  ck_assert(quantizer->scale == 1 && quantizer->zero_point == 0 && quantizer->qmin == -1 && quantizer->qmax == 1);
+  ck_assert_int_eq(rung_quantizer_set(quantizer, 0.25f, 0), RUNG_OK);
+  quantizer->state = RUNG_QUANTIZER_TRAIN;
+  ck_assert_int_eq(rung_quantizer_observe(quantizer, x, 3), RUNG_OK);
+  ck_assert(quantizer->scale == 0.25f);
+  rung_quantizer_free(quantizer);
+}
+END_TEST
+
 START_TEST(impossible_quantizers_are_refused) {
-  ck_assert_ptr_null(rung_quantizer_new("x", &(rung_format){1, true, true}, NULL));
-  ck_assert_str_eq(rung_error(), "quantizer 'x': bits 1, expected 2..8 for activations");
+  ck_assert_ptr_null(rung_quantizer_new("x", &(rung_format){1, false, false}, NULL));
+  ck_assert_str_eq(rung_error(), "quantizer bits 1: binary but not symmetric, expected signed and symmetric");
   ck_assert_ptr_null(rung_quantizer_new("x", &(rung_format){9, true, true}, NULL));
   ck_assert_str_eq(rung_error(), "quantizer bits 9, expected 1..8");
   ck_assert_ptr_null(rung_quantizer_new("x", &u8, &(rung_observer_options){.momentum = -1}));
@@ -165,5 +182,6 @@ END_TEST
 
 TEST_MAIN(CASE(off_calibrate_train_frozen), CASE(zeros_leave_a_usable_scale),
           CASE(the_default_observer_depends_on_the_width), CASE(in_training_a_histogram_is_searched_every_2nd_batch),
-          CASE(what_cannot_be_observed_is_refused_by_name), CASE(impossible_quantizers_are_refused),
-          CASE(known_parameters_are_taken), CASE(impossible_parameters_are_refused), CASE(observing_allocates_nothing))
+          CASE(what_cannot_be_observed_is_refused_by_name), CASE(one_bit_keeps_its_scale),
+          CASE(impossible_quantizers_are_refused), CASE(known_parameters_are_taken),
+          CASE(impossible_parameters_are_refused), CASE(observing_allocates_nothing))

@@ -2,7 +2,7 @@
 
 START_TEST(bits_of_every_width_parse) {
   for (int w = 1; w <= 8; w++)
-    for (int a = 2; a <= 8; a++) {
+    for (int a = 1; a <= 8; a++) {
       char text[32];
       snprintf(text, sizeof text, "w%da%d", w, a);
       rung_scheme scheme = {.weight_group = 12, .activation_signed = true};
@@ -16,13 +16,13 @@ START_TEST(bits_of_every_width_parse) {
 }
 END_TEST
 
-static const char *const wrong_bits[] = {"w9a0", "8",    "w4",    "w8a1",  "w0a8",  "w8a9",  "",       "w",     "w8a",
+static const char *const wrong_bits[] = {"w9a0", "8",    "w4",    "w8a-1", "w0a8",  "w8a9",  "",       "w",     "w8a",
                                          "W8A8", "a8w8", "w8a8 ", "w08a8", "w8a08", " w8a8", "w16a16", "w-4a8", "w8b8"};
 
 START_TEST(other_bits_are_refused_with_one_line) {
   rung_scheme scheme = {.weight_bits = 5};
   char expected[128];
-  snprintf(expected, sizeof expected, "bits '%s': expected wNaM with N in 1..8 and M in 2..8", wrong_bits[_i]);
+  snprintf(expected, sizeof expected, "bits '%s': expected wNaM with N and M in 1..8", wrong_bits[_i]);
   ck_assert_int_eq(rung_scheme_parse_bits(wrong_bits[_i], &scheme), RUNG_ERROR_ARGUMENT);
   ck_assert_str_eq(rung_error(), expected);
   ck_assert(scheme.weight_bits == 5 && scheme.activation_bits == 0);
@@ -44,8 +44,11 @@ static const struct {
 } wrong_schemes[] = {
     {{.weight_bits = 9}, "weight_bits 9, expected 1..8"},
     {{.weight_bits = -1}, "weight_bits -1, expected 1..8"},
-    {{.activation_bits = 1}, "activation_bits 1, expected 2..8"},
-    {{.activation_bits = 16}, "activation_bits 16, expected 2..8"},
+    {{.activation_bits = 9}, "activation_bits 9, expected 1..8"},
+    {{.input_bits = 9}, "input_bits 9, expected 0..8"},
+    {{.input_bits = -1}, "input_bits -1, expected 0..8"},
+    {{.batch_norm = RUNG_BATCH_NORM_MODE_COUNT}, "batch_norm 2, expected fold (0) or merge (1)"},
+    {{.activation_bits = 16}, "activation_bits 16, expected 1..8"},
     {{.activation_symmetric = true}, "activation_bits 8: symmetric but unsigned, expected signed"},
     {{.weight_granularity = RUNG_PER_GROUP}, "weight_group 0, expected a positive multiple of 4"},
     {{.weight_granularity = RUNG_PER_GROUP, .weight_group = 6}, "weight_group 6, expected a positive multiple of 4"},
@@ -78,6 +81,22 @@ START_TEST(right_schemes_pass) {
       {.observer = {.kind = RUNG_OBSERVER_ENTROPY, .momentum = 1, .percentile = 1}},
   };
   for (int i = 0; i < LENGTH(right); i++) ck_assert_int_eq(rung_scheme_check(&right[i]), RUNG_OK);
+}
+END_TEST
+
+START_TEST(names_of_batch_norm_modes_parse_back) {
+  static const char *const names[RUNG_BATCH_NORM_MODE_COUNT] = {"fold", "merge"};
+  for (int i = 0; i < RUNG_BATCH_NORM_MODE_COUNT; i++) {
+    rung_batch_norm_mode mode = RUNG_BATCH_NORM_MODE_COUNT;
+    ck_assert_str_eq(rung_batch_norm_mode_name((rung_batch_norm_mode)i), names[i]);
+    ck_assert_int_eq(rung_batch_norm_mode_parse(names[i], &mode), RUNG_OK);
+    ck_assert_int_eq((int)mode, i);
+  }
+  rung_batch_norm_mode mode = RUNG_BATCH_NORM_MERGE;
+  ck_assert_int_eq(rung_batch_norm_mode_parse("Fold", &mode), RUNG_ERROR_ARGUMENT);
+  ck_assert_str_eq(rung_error(), "batch norm 'Fold': expected fold or merge");
+  ck_assert_int_eq(mode, RUNG_BATCH_NORM_MERGE);
+  ck_assert_str_eq(rung_batch_norm_mode_name(RUNG_BATCH_NORM_MODE_COUNT), "unknown");
 }
 END_TEST
 
@@ -134,4 +153,5 @@ END_TEST
 
 TEST_MAIN(CASE(bits_of_every_width_parse), CASES(other_bits_are_refused_with_one_line, LENGTH(wrong_bits)),
           CASE(a_zero_scheme_is_w8a8), CASES(a_wrong_field_is_named, LENGTH(wrong_schemes)), CASE(right_schemes_pass),
-          CASE(names_of_backward_parse_back), CASE(integers_in_use), CASE(impossible_formats_are_refused))
+          CASE(names_of_backward_parse_back), CASE(names_of_batch_norm_modes_parse_back), CASE(integers_in_use),
+          CASE(impossible_formats_are_refused))

@@ -1,5 +1,5 @@
 /* batch_norm (Ioffe and Szegedy, 2015): x [n, d], scale g [d], shift b [d], running mean [d] and variance [d] -> y [n,
- * d].
+ * d]. With g, b and the running ones [1], x is taken as [n d, 1]: one mean and variance of the whole tensor.
  *
  * forward   m[j] = sum_i x[i][j] / n,  v[j] = sum_i (x[i][j] - m[j])^2 / n;  not in training: the running ones
  *           h[i][j] = (x[i][j] - m[j]) r[j],  r[j] = 1 / sqrt(v[j] + epsilon)
@@ -42,16 +42,26 @@ static void prepare(rung_node *node, const rung_replay *replay) {
   state->uses_batch = replay->training && trained && !rung_batch_norm_is_shift(node);
 }
 
+static int64_t columns_of(const rung_node *node) {
+  return rung_tensor_count(&node->input[scale_input]->value);
+}
+
+static int64_t rows_of(const rung_node *node) {
+  return rung_tensor_count(&node->value) / columns_of(node);
+}
+
 static rung_status check(const rung_node *node) {
   const batch_norm_attributes *attributes = node->attributes;
-  const rung_shape *x = &node->input[x_input]->value.shape;
+  const rung_shape *x = &node->input[x_input]->value.shape, *scale = &node->input[scale_input]->value.shape;
   for (int i = 0; i < input_count; i++) {
     rung_status status = op_expect_f32(node, i);
     if (status == RUNG_OK && i != x_input) status = op_expect_unbatched(node, i);
     if (status != RUNG_OK) return status;
     const rung_shape *shape = &node->input[i]->value.shape;
-    if (x->rank != 2 || (i != x_input && (shape->rank != 1 || shape->extent[0] != x->extent[1])))
-      return op_refuse(node, "x scale shift mean variance", "x [n, d] and the others [d]");
+    bool fits = i == x_input || (shape->rank == 1 && shape->extent[0] == scale->extent[0] &&
+                                 (shape->extent[0] == x->extent[1] || shape->extent[0] == 1));
+    if (x->rank != 2 || !fits)
+      return op_refuse(node, "x scale shift mean variance", "x [n, d] and the others [d], or [1]");
   }
   if (!rung_node_is_parameter(node->input[mean_input]) || !rung_node_is_parameter(node->input[variance_input]))
     return rung_fail(RUNG_ERROR_ARGUMENT, "batch_norm: running mean '%s' and variance '%s', expected parameters",
@@ -70,7 +80,7 @@ static rung_status infer(rung_node *node) {
   node->value.shape = node->input[x_input]->value.shape;
   rung_node_set_trainable(node->input[mean_input], false);
   rung_node_set_trainable(node->input[variance_input], false);
-  size_t count = (size_t)rung_tensor_count(&node->value), d = (size_t)op_row_size(node);
+  size_t count = (size_t)rung_tensor_count(&node->value), d = (size_t)columns_of(node);
   batch_norm_state *state = node->state = rung_node_allocate(node, 1, sizeof *state);
   if (!state) return RUNG_ERROR_MEMORY;
   state->normalized = rung_node_allocate(node, count, sizeof(float));
@@ -83,7 +93,7 @@ static rung_status infer(rung_node *node) {
 /* m, and h = x - m for now, of columns begin .. end-1. */
 static void center(const rung_node *node, const float *mean, int64_t begin, int64_t end) {
   const batch_norm_state *state = node->state;
-  int64_t n = op_rows(node), d = op_row_size(node);
+  int64_t n = rows_of(node), d = columns_of(node);
   const float *x = op_value(node->input[x_input]);
   for (int64_t i = 0; i < n; i++)
     for (int64_t j = begin; j < end; j++) state->normalized[i * d + j] = x[i * d + j] - mean[j];
@@ -92,7 +102,7 @@ static void center(const rung_node *node, const float *mean, int64_t begin, int6
 static void batch_statistics(const rung_node *node, int64_t begin, int64_t end) {
   const batch_norm_state *state = node->state;
   const rung_kernels *kernels = rung_kernels_active();
-  int64_t n = op_rows(node), d = op_row_size(node), width = end - begin;
+  int64_t n = rows_of(node), d = columns_of(node), width = end - begin;
   const float *h = state->normalized + begin;
   kernels->column_sum(state->mean + begin, op_value(node->input[x_input]) + begin, n, width, d, false);
   for (int64_t j = begin; j < end; j++) state->mean[j] /= (float)n;
@@ -105,7 +115,7 @@ static void update_running(const rung_node *node, int64_t begin, int64_t end) {
   const batch_norm_state *state = node->state;
   const float momentum = ((const batch_norm_attributes *)node->attributes)->momentum;
   float *mean = op_value(node->input[mean_input]), *variance = op_value(node->input[variance_input]);
-  int64_t n = op_rows(node);
+  int64_t n = rows_of(node);
   for (int64_t j = begin; j < end; j++) mean[j] = (1 - momentum) * mean[j] + momentum * state->mean[j];
   if (n == 1) return;
   const float unbiased = (float)n / (float)(n - 1);
@@ -119,7 +129,7 @@ static void forward(rung_node *node, const rung_replay *replay) {
   const float *scale = op_value(node->input[scale_input]), *shift = op_value(node->input[shift_input]);
   const float *variance = state->uses_batch ? state->variance : op_value(node->input[variance_input]);
   float *h = state->normalized, *y = op_value(node);
-  int64_t begin, end, n = op_rows(node), d = op_row_size(node);
+  int64_t begin, end, n = rows_of(node), d = columns_of(node);
   op_columns(d, replay, &begin, &end);
   if (state->uses_batch) {
     batch_statistics(node, begin, end);
@@ -139,7 +149,7 @@ static void backward_x(const rung_node *node, int64_t begin, int64_t end) {
   const batch_norm_state *state = node->state;
   const float *scale = op_value(node->input[scale_input]), *dy = op_gradient(node), *h = state->normalized;
   float *dx = op_gradient(node->input[x_input]);
-  int64_t n = op_rows(node), d = op_row_size(node);
+  int64_t n = rows_of(node), d = columns_of(node);
   const float share = state->uses_batch ? 1 / (float)n : 0;
   for (int64_t i = 0; i < n; i++)
     for (int64_t j = begin; j < end; j++) {
@@ -153,7 +163,7 @@ static void backward_x(const rung_node *node, int64_t begin, int64_t end) {
 static void backward(rung_node *node, const rung_replay *replay) {
   const batch_norm_state *state = node->state;
   const rung_kernels *kernels = rung_kernels_active();
-  int64_t begin, end, n = op_rows(node), d = op_row_size(node);
+  int64_t begin, end, n = rows_of(node), d = columns_of(node);
   op_columns(d, replay, &begin, &end);
   const float *dy = op_gradient(node) + begin, *h = state->normalized + begin;
   const float *const sums[] = {state->sum_dy_h, state->sum_dy}; /* of scale and of shift */
@@ -193,7 +203,7 @@ bool rung_batch_norm_is_shift(const rung_node *node) {
   if (node->op != &rung_op_batch_norm || node->input[scale_input]->trainable) return false;
   const float *scale = op_value(node->input[scale_input]), *mean = op_value(node->input[mean_input]);
   const float *variance = op_value(node->input[variance_input]), epsilon = rung_batch_norm_epsilon(node);
-  for (int64_t j = 0; j < op_row_size(node); j++)
+  for (int64_t j = 0; j < columns_of(node); j++)
     if (scale[j] != sqrtf(variance[j] + epsilon) || mean[j] != 0) return false;
   return true;
 }

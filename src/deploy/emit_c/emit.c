@@ -43,6 +43,7 @@ static rung_status describe_layer(emission *at, int index) {
   use_format(at, layer->format);
   at->grouped = at->grouped || integers->group;
   at->ungrouped = at->ungrouped || !integers->group;
+  at->binary = at->binary || integers->binary;
   at->ragged = at->ragged || integers->in % EMIT_UNIT;
   return RUNG_OK;
 }
@@ -51,7 +52,7 @@ static rung_status describe_layer(emission *at, int index) {
 
 /* A row of the table of layers: three pointers, six integers, and what only some programs have. */
 static int64_t row_bytes(const emission *at) {
-  return 36 + (at->format_count > 1 ? 4 : 0) + (at->ungrouped ? 4 : 0) + (at->grouped ? 12 : 0);
+  return 36 + (at->format_count > 1 ? 4 : 0) + (at->ungrouped ? 4 : 0) + (at->grouped ? 12 : 0) + (at->binary ? 4 : 0);
 }
 
 static int64_t constant_bytes(const emission *at, const rung_integer_layer *layer) {
@@ -67,7 +68,7 @@ static int64_t dot_bytes(const emission *at, int width) {
 
 /* Fitted to what arm-none-eabi-gcc 12 -mcpu=cortex-m4 -Os makes of all kinds of programs: within 60 bytes of it. */
 static int64_t code_bytes(const emission *at) {
-  int64_t bytes = 115 + 14 * at->count + (at->ungrouped ? 140 : 0) + (at->grouped ? 280 : 0);
+  int64_t bytes = 115 + 14 * at->count + (at->ungrouped ? 140 : 0) + (at->grouped ? 280 : 0) + (at->binary ? 20 : 0);
   for (int i = 0; i < at->format_count; i++) bytes += dot_bytes(at, at->format[i].width) + (at->ragged ? 25 : 0);
   return bytes;
 }

@@ -33,6 +33,7 @@ typedef struct emission {
   int format_count;
   emit_format format[EMIT_FORMATS]; /* those in use */
   bool grouped, ungrouped;          /* whether a layer is */
+  bool binary;                      /* whether a layer gives signs */
   bool ragged;                      /* whether a sum has a number of inputs that is no multiple of 4 */
   rung_emit_report report;
 } emission;

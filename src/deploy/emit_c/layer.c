@@ -2,8 +2,6 @@
  * written once and shared by all layers. */
 #include "emit.h"
 
-#include <string.h>
-
 static const char layer_head[] =
     "/* A layer: y[j], j < out, from x[k], k < in. */\n"
     "typedef struct layer {\n"
@@ -20,26 +18,30 @@ static const char layer_tail[] =
     "  const uint8_t *shift;          /* [out]: n - 1 */\n"
     "  int in, out;\n"
     "  int32_t zero_point, low, high; /* z_y, qmin and qmax of eq. 8 */\n"
-    "  int wide;                      /* whether y is int32_t: logits */\n"
-    "} layer;\n\n";
+    "  int wide;                      /* whether y is int32_t: logits */\n";
+static const char binary_member[] = "  int binary;                    /* whether y is a sign, -1 or 1: eq. 33 */\n";
 
 void emit_layer_type(text *to, const emission *at) {
   text_print(to, "%s%s%s%s", layer_head, at->format_count > 1 ? dot_member : "", at->ungrouped ? bias_member : "",
              at->grouped ? group_members : "");
-  text_print(to, "%s", layer_tail);
+  text_print(to, "%s%s} layer;\n\n", layer_tail, at->binary ? binary_member : "");
 }
 
-static const char store_text[] =
+static const char store_head[] =
     "/* y[j] from the sum times M: eq. 8. (sum + 2^(n-1)) >> n is ((sum >> (n-1)) + 1) >> 1. */\n"
-    "static void store(const layer *l, void *y, int j, int64_t sum) {\n"
-    "  int64_t r = (((sum >> l->shift[j]) + 1) >> 1) + l->zero_point;\n"
-    "  if (r < l->low) r = l->low;\n"
-    "  if (r > l->high) r = l->high;\n"
-    "  if (l->wide)\n"
-    "    ((int32_t *)y)[j] = (int32_t)r;\n"
-    "  else\n"
-    "    ((uint8_t *)y)[j] = (uint8_t)r; /* of an int8_t, its bits */\n"
-    "}\n\n";
+    "static void store(const layer *l, void *y, int j, int64_t sum) {\n";
+static const char store_binary[] = "  if (l->binary) {\n"
+                                   "    ((int8_t *)y)[j] = sum < 0 ? -1 : 1;\n"
+                                   "    return;\n"
+                                   "  }\n";
+static const char store_tail[] = "  int64_t r = (((sum >> l->shift[j]) + 1) >> 1) + l->zero_point;\n"
+                                 "  if (r < l->low) r = l->low;\n"
+                                 "  if (r > l->high) r = l->high;\n"
+                                 "  if (l->wide)\n"
+                                 "    ((int32_t *)y)[j] = (int32_t)r;\n"
+                                 "  else\n"
+                                 "    ((uint8_t *)y)[j] = (uint8_t)r; /* of an int8_t, its bits */\n"
+                                 "}\n\n";
 
 static const char linear_head[] = "/* One layer, four channels at a time. */\n"
                                   "static void linear(const layer *l, const void *x, void *y) {\n"
@@ -71,7 +73,7 @@ static const char groups_tail[] =
 
 void emit_linear(text *to, const emission *at) {
   const char *dot = at->format_count > 1 ? "l->dot" : "dot";
-  text_add(to, store_text, strlen(store_text));
+  text_print(to, "%s%s%s", store_head, at->binary ? store_binary : "", store_tail);
   if (at->ungrouped) text_print(to, "%s    w = %s(x, w, l->in, acc);\n%s", linear_head, dot, linear_tail);
   if (at->grouped)
     text_print(to, "%s      w = %s((const uint8_t *)x + first, w, n, acc);\n%s", groups_head, dot, groups_tail);
@@ -98,8 +100,8 @@ static void emit_row(text *to, const emission *at, const emit_layer *layer) {
   if (layer->output->type == RUNG_I32)
     text_print(to, "   .low = INT32_MIN,\n   .high = INT32_MAX,\n   .wide = 1},\n");
   else
-    text_print(to, "   .zero_point = %d,\n   .low = %d,\n   .high = %d},\n", integers->output_zero_point,
-               integers->qmin, integers->qmax);
+    text_print(to, "   .zero_point = %d,\n   .low = %d,\n   .high = %d%s},\n", integers->output_zero_point,
+               integers->qmin, integers->qmax, integers->binary ? ",\n   .binary = 1" : "");
 }
 
 void emit_table(text *to, const emission *at) {

@@ -136,6 +136,8 @@ static void emit_comment(text *to, const emit_layer *layer) {
   text_real(to, integers->output_scale);
   if (logits)
     text_print(to, ": logits (eq. 10) */\n");
+  else if (integers->binary)
+    text_print(to, ": the sign, -1 or 1 (eq. 33) */\n");
   else
     text_print(to, ", zero point z_y %d, clamped to %d .. %d (eq. 8) */\n", integers->output_zero_point, integers->qmin,
                integers->qmax);

@@ -61,8 +61,31 @@ static void write_relu6(model_writer *writer, const rung_node *node, const char 
   export_node(file, op, INPUTS(value_of(writer, node->input[0]), min, max), y);
 }
 
+static void write_rescale(model_writer *writer, const rung_node *node, const char *op) {
+  export_file *file = &writer->file;
+  const char *y = value_of(writer, node), *scaled = export_name(file, "%s.scaled", y);
+  const char *scale = export_float(file, export_name(file, "%s.scale", y), rung_rescale_scale(node));
+  const char *offset = export_float(file, export_name(file, "%s.offset", y), rung_rescale_offset(node));
+  export_node(file, op, INPUTS(value_of(writer, node->input[0]), scale), scaled);
+  export_node(file, "Add", INPUTS(scaled, offset), y);
+}
+
+/* A number for each column, as BatchNormalization wants them, of one for all. */
+static const char *write_repeated(export_file *file, const rung_node *norm, const rung_node *parameter) {
+  const int64_t columns = norm->value.shape.extent[1];
+  float *value = export_array(file, (size_t)columns, sizeof *value);
+  for (int64_t j = 0; j < columns && value; j++) value[j] = *(const float *)parameter->value.data;
+  return export_floats(file, export_name(file, "%s.columns", parameter->name), RUNG_SHAPE(columns), value);
+}
+
 static void write_batch_norm(model_writer *writer, const rung_node *node, const char *op) {
-  write_plain(writer, node, op);
+  const char *inputs[RUNG_MAX_INPUTS + 1] = {value_of(writer, node->input[0])};
+  for (int i = 1; i < node->op->input_count; i++) {
+    const rung_node *parameter = node->input[i];
+    const bool whole = rung_tensor_count(&parameter->value) != node->value.shape.extent[1];
+    inputs[i] = whole ? write_repeated(&writer->file, node, parameter) : value_of(writer, parameter);
+  }
+  export_node(&writer->file, op, inputs, value_of(writer, node));
   export_attribute_float(&writer->file, "epsilon", rung_batch_norm_epsilon(node));
 }
 
@@ -88,7 +111,7 @@ static const struct {
     {&rung_op_relu, "Relu", write_plain},         {&rung_op_relu6, "Clip", write_relu6},
     {&rung_op_sigmoid, "Sigmoid", write_plain},   {&rung_op_tanh, "Tanh", write_plain},
     {&rung_op_gelu, "Gelu", write_plain},         {&rung_op_batch_norm, "BatchNormalization", write_batch_norm},
-    {&rung_op_reshape, "Reshape", write_reshape},
+    {&rung_op_reshape, "Reshape", write_reshape}, {&rung_op_rescale, "Mul", write_rescale},
 };
 
 static rung_status write_operation(model_writer *writer, const rung_node *node) {

@@ -161,6 +161,11 @@ static rung_status settle_options(const rung_program *program, rung_onnx_options
     return rung_fail(RUNG_ERROR_ARGUMENT, "onnx: opset %d, expected %d or %d", options->opset, FIRST_OPSET,
                      BLOCKS_OPSET);
   for (int i = 0; i < rung_program_count(program); i++)
+    if (integers_of(program, i)->binary)
+      return rung_fail(RUNG_ERROR_UNSUPPORTED,
+                       "onnx: %s gives 1-bit activations, which QuantizeLinear cannot, expected 2 bits or more",
+                       rung_program_instruction(program, i)->name);
+  for (int i = 0; i < rung_program_count(program); i++)
     if (integers_of(program, i)->groups > 1 && options->opset < BLOCKS_OPSET)
       return rung_fail(RUNG_ERROR_UNSUPPORTED, "onnx: %s has a scale a group, which opset %d lacks, expected opset %d",
                        rung_program_instruction(program, i)->name, options->opset, BLOCKS_OPSET);

@@ -16,10 +16,10 @@ typedef struct graph_state {
 
 /* Whether `node` is the linear layer that was frozen so. */
 static bool is_layer(const rung_node *node, const program_layer *frozen) {
-  const rung_node *weight = node->input[1];
+  const rung_node *weight = rung_integer_layer_weight(node);
   const rung_shape shape = RUNG_SHAPE(frozen->instruction.integers.out, frozen->instruction.integers.in);
-  return weight && rung_node_is_parameter(weight) && strcmp(weight->name, frozen->parameter) == 0 &&
-         rung_shape_equal(&weight->value.shape, &shape) && node->value.type == frozen->instruction.integers.output_type;
+  return weight && strcmp(weight->name, frozen->parameter) == 0 && rung_shape_equal(&weight->value.shape, &shape) &&
+         node->value.type == frozen->instruction.integers.output_type;
 }
 
 /* The integer graph's node that the program's layer was frozen from, if the model still has such a one. */
@@ -83,11 +83,25 @@ static rung_status open_evaluation(verify_execution *execution) {
   return open_graph(execution, RUNG_FORM_INTEGER);
 }
 
-/* Training moves ranges; here they are held. */
+/* A layer that trains otherwise than it evaluates. */
+static const rung_node *merged_layer(const verify_run *run) {
+  rung_graph *graph = rung_quantization_graph(rung_model_quantization(run->model), RUNG_ARITHMETIC_INTEGER);
+  const rung_node *node;
+  for (int i = 0; (node = rung_graph_node(graph, i)) != NULL; i++)
+    if (rung_node_gives_accumulators(node)) return node;
+  return NULL;
+}
+
+/* Training moves ranges; here they are held. A batch norm that stays would move its statistics. */
 static rung_status open_training(verify_execution *execution) {
+  verify_run *run = execution->in;
+  const rung_node *merged = merged_layer(run);
+  if (merged)
+    return execution_give_up(execution, RUNG_OUTCOME_NOT_AVAILABLE,
+                             "what stands behind '%s' trains in f32 and is merged into it only in evaluation",
+                             merged->input[1]->name);
   rung_status status = open_graph(execution, RUNG_FORM_INTEGER);
   if (status != RUNG_OK) return status;
-  verify_run *run = execution->in;
   graph_state *state = execution->state;
   rung_quantization *quantization = rung_model_quantization(run->model);
   int count = rung_quantization_quantizer_count(quantization);

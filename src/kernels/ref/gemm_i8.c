@@ -30,10 +30,15 @@ static int64_t grouped(const rung_qgemm *gemm, int64_t i, int64_t j) {
   return sum;
 }
 
-static void store(const rung_qgemm *gemm, int64_t i, int64_t j, int64_t r, bool positive) {
+/* `sum` is what r was rounded from: its sign. */
+static void store(const rung_qgemm *gemm, int64_t i, int64_t j, int64_t r, int64_t sum) {
   int64_t at = i * gemm->y_stride + j;
   if (gemm->epilogue == RUNG_EPILOGUE_REQUANTIZE_32) {
     ((int32_t *)gemm->y)[at] = (int32_t)clamp(r, INT32_MIN, INT32_MAX);
+    return;
+  }
+  if (gemm->binary) {
+    ((int8_t *)gemm->y)[at] = sum >= 0 ? 1 : -1;
     return;
   }
   int64_t y = gemm->zero_point + clamp(r, gemm->qmin - gemm->zero_point, gemm->qmax - gemm->zero_point);
@@ -42,7 +47,7 @@ static void store(const rung_qgemm *gemm, int64_t i, int64_t j, int64_t r, bool 
   else
     ((int8_t *)gemm->y)[at] = (int8_t)y;
   if (!gemm->mask) return;
-  bool inside = y == gemm->zero_point + r && (positive || !gemm->mask_positive);
+  bool inside = y == gemm->zero_point + r && (sum > 0 || !gemm->mask_positive);
   uint8_t *byte = &gemm->mask[i * gemm->mask_stride + j / 8];
   *byte = (uint8_t)((j % 8 ? *byte : 0) | inside << j % 8);
 }
@@ -50,7 +55,7 @@ static void store(const rung_qgemm *gemm, int64_t i, int64_t j, int64_t r, bool 
 static void element(const rung_qgemm *gemm, int64_t i, int64_t j) {
   if (gemm->group) {
     int64_t sum = grouped(gemm, i, j), half = (int64_t)1 << (gemm->shift[j] - 1);
-    store(gemm, i, j, (sum + half) >> gemm->shift[j], sum > 0);
+    store(gemm, i, j, (sum + half) >> gemm->shift[j], sum);
     return;
   }
   int32_t acc = products(gemm, i, j, 0, gemm->k, gemm->bias[j]);
@@ -61,7 +66,7 @@ static void element(const rung_qgemm *gemm, int64_t i, int64_t j) {
   if (gemm->epilogue == RUNG_EPILOGUE_ACCUMULATOR)
     ((int32_t *)gemm->y)[i * gemm->y_stride + j] = acc;
   else
-    store(gemm, i, j, rung_requantize(acc, gemm->multiplier[j], gemm->shift[j]), acc > 0);
+    store(gemm, i, j, rung_requantize(acc, gemm->multiplier[j], gemm->shift[j]), acc);
 }
 
 void RUNG_AT_LEVEL(gemm_i8)(const rung_qgemm *gemm, void *scratch, int ith, int nth) {

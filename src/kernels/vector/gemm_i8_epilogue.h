@@ -130,9 +130,30 @@ ALWAYS_INLINE wide numerator(const weight_panel *panel, const int32_t *acc, cons
   return wide_product(sum, vi_load(panel->multiplier + j * VW));
 }
 
+/* eq. 33 on the same as finish_far: the sign, 1 of 0. */
+static void finish_binary(const rung_qgemm *gemm, const weight_panel *panel, tile_place at, const int32_t *acc,
+                          const wide *sums) {
+  for (int i = 0; i < at.rows; i++) {
+    vi r[tile_vectors] = {{0}};
+    for (int j = 0; j < panel->vectors; j++) {
+      vi sign;
+      if (sums)
+        sign = wide_narrow(sums[i * tile_vectors + j].half[0] < 0, sums[i * tile_vectors + j].half[1] < 0);
+      else
+        sign = vi_load(acc + i * panel_columns + j * VW) < 0;
+      r[j] = sign | vi_set(1);
+    }
+    store_row(gemm, panel, output_at(gemm, panel, at.row + i), r);
+  }
+}
+
 /* eq. 8 on `acc` [rows, panel_columns], or eq. 9 on `sums` [rows, tile_vectors] where there are groups. */
 static void finish_far(const rung_qgemm *gemm, const weight_panel *panel, tile_place at, const int32_t *acc,
                        const wide *sums) {
+  if (gemm->binary) {
+    finish_binary(gemm, panel, at, acc, sums);
+    return;
+  }
   bool bytes = gemm->epilogue == RUNG_EPILOGUE_REQUANTIZE_8;
   int64_t z = bytes ? gemm->zero_point : 0;
   far_range range = {bytes ? gemm->qmin - z : INT32_MIN, bytes ? gemm->qmax - z : INT32_MAX};

@@ -37,7 +37,7 @@ static void take_back_128(const rung_qgemm *gemm, weight_panel *panel, int32_t *
 }
 
 static void load_scales(const rung_qgemm *gemm, weight_panel *panel, panel_room *room) {
-  panel->near = gemm->epilogue == RUNG_EPILOGUE_REQUANTIZE_8 && !gemm->group;
+  panel->near = gemm->epilogue == RUNG_EPILOGUE_REQUANTIZE_8 && !gemm->group && !gemm->binary;
   panel->shift = panel_numbers(gemm->shift, 1, panel, 33, room->shift);
   panel->multiplier = panel_numbers(gemm->multiplier, group_count(gemm), panel, 0, room->multiplier);
   for (int j = 0; j < tile_vectors; j++) {

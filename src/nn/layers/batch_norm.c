@@ -12,7 +12,7 @@ rung_node *rung_batch_norm_init(rung_node *x, const char *name, const rung_batch
   rung_batch_norm_options by = rung_batch_norm_defaults();
   if (options && options->momentum != 0) by.momentum = options->momentum;
   if (options && options->epsilon != 0) by.epsilon = options->epsilon;
-  const rung_shape shape = RUNG_SHAPE(layer_columns(x));
+  const rung_shape shape = RUNG_SHAPE(options && options->whole ? 1 : layer_columns(x));
   rung_node *scale = layer_parameter(x->graph, name, "weight", shape, 1);
   rung_node *shift = layer_parameter(x->graph, name, "bias", shape, 0);
   rung_node *mean = layer_parameter(x->graph, name, "running_mean", shape, 0);

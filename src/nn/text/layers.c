@@ -20,8 +20,10 @@ static bool describe_linear(const rung_node *node, text_arguments *arguments) {
 }
 
 static rung_node *record_batch_norm(rung_node *x, const text_arguments *arguments) {
-  return rung_batch_norm_init(
-      x, arguments->name, &(rung_batch_norm_options){.momentum = arguments->momentum, .epsilon = arguments->epsilon});
+  return rung_batch_norm_init(x, arguments->name,
+                              &(rung_batch_norm_options){.momentum = arguments->momentum,
+                                                         .epsilon = arguments->epsilon,
+                                                         .whole = arguments->whole});
 }
 
 static bool describe_batch_norm(const rung_node *node, text_arguments *arguments) {
@@ -29,6 +31,7 @@ static bool describe_batch_norm(const rung_node *node, text_arguments *arguments
   const float momentum = rung_batch_norm_momentum(node), epsilon = rung_batch_norm_epsilon(node);
   arguments->momentum = momentum == defaults.momentum ? 0 : momentum;
   arguments->epsilon = epsilon == defaults.epsilon ? 0 : epsilon;
+  arguments->whole = rung_tensor_count(&node->input[1]->value) < node->value.shape.extent[1];
   return momentum != 0;
 }
 
@@ -38,6 +41,16 @@ static rung_node *record_dropout(rung_node *x, const text_arguments *arguments) 
 
 static bool describe_dropout(const rung_node *node, text_arguments *arguments) {
   arguments->fraction = rung_dropout_probability(node);
+  return true;
+}
+
+static rung_node *record_rescale(rung_node *x, const text_arguments *arguments) {
+  return rung_rescale(x, arguments->scale, arguments->offset);
+}
+
+static bool describe_rescale(const rung_node *node, text_arguments *arguments) {
+  arguments->scale = rung_rescale_scale(node);
+  arguments->offset = rung_rescale_offset(node);
   return true;
 }
 

@@ -66,11 +66,20 @@ static bool read_shape(const char *text, rung_shape *shape) {
   return text[-1] == '\0';
 }
 
+static bool read_signed(const char *text, float *value) {
+  const bool negative = text != NULL && *text == '-';
+  if (text == NULL || !number_parse(text + negative, value)) return false;
+  if (negative) *value = -*value;
+  return true;
+}
+
 static bool read_argument(text_argument argument, const char *const **word, text_arguments *arguments) {
   if (argument == TEXT_NOTHING) return true;
   const char *text = *(*word)++;
   if (text == NULL) return false;
   if (argument == TEXT_SHAPE) return read_shape(text, &arguments->shape);
+  if (argument == TEXT_TWO_NUMBERS)
+    return read_signed(text, &arguments->scale) && read_signed(*(*word)++, &arguments->offset);
   if (argument == TEXT_FRACTION) return number_parse(text, &arguments->fraction);
   return read_count(&text, &arguments->count) && *text == '\0';
 }
@@ -81,6 +90,7 @@ static bool read_option(const text_layer *layer, const char *const **word, text_
   if (strstr(layer->word.arguments, option) == NULL) return false;
   if (strcmp(option, "no-bias") == 0) return arguments->no_bias = true;
   if (strcmp(option, "xavier") == 0) return arguments->xavier = true;
+  if (strcmp(option, "whole") == 0) return arguments->whole = true;
   const char *value = **word;
   if (value == NULL) return false;
   ++*word;
@@ -116,7 +126,8 @@ static rung_status check_parameter(const rung_node *x, const text_layer *layer, 
   if (file == NULL || layer->prefix == NULL) return RUNG_OK;
   snprintf(name, sizeof name, "%s.weight", arguments->name);
   const int64_t columns = rung_tensor_matrix(&x->value, false).stride;
-  const rung_shape shape = layer->argument == TEXT_COUNT ? RUNG_SHAPE(arguments->count, columns) : RUNG_SHAPE(columns);
+  const rung_shape shape = layer->argument == TEXT_COUNT ? RUNG_SHAPE(arguments->count, columns)
+                                                         : RUNG_SHAPE(arguments->whole ? 1 : columns);
   return rung_safetensors_expect(file, name, RUNG_F32, &shape) != NULL ? RUNG_OK : rung_error_status();
 }
 

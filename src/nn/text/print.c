@@ -3,6 +3,7 @@
 
 #include "../number.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,10 +66,19 @@ static void print_number(FILE *out, const char *before, float value) {
   fprintf(out, "%s%s", before, number_format(value, text));
 }
 
+static void print_signed(FILE *out, float value) {
+  print_number(out, signbit(value) ? " -" : " ", fabsf(value));
+}
+
 static void print_arguments(FILE *out, const text_layer *layer, const text_arguments *arguments) {
   if (layer->argument == TEXT_COUNT) fprintf(out, " %lld", (long long)arguments->count);
   if (layer->argument == TEXT_SHAPE) fputc(' ', out), print_shape(out, &arguments->shape, 0);
   if (layer->argument == TEXT_FRACTION) print_number(out, " ", arguments->fraction);
+  if (layer->argument == TEXT_TWO_NUMBERS) {
+    print_signed(out, arguments->scale);
+    print_signed(out, arguments->offset);
+  }
+  if (arguments->whole) fputs(" whole", out);
   if (arguments->no_bias) fputs(" no-bias", out);
   if (arguments->momentum != 0) print_number(out, " momentum ", arguments->momentum);
   if (arguments->epsilon != 0) print_number(out, " epsilon ", arguments->epsilon);

@@ -4,14 +4,15 @@
 
 #include "text_list.h"
 
-typedef enum text_argument { TEXT_NOTHING, TEXT_COUNT, TEXT_FRACTION, TEXT_SHAPE } text_argument;
+typedef enum text_argument { TEXT_NOTHING, TEXT_COUNT, TEXT_FRACTION, TEXT_TWO_NUMBERS, TEXT_SHAPE } text_argument;
 
 /* What stands behind a layer's word. */
 typedef struct text_arguments {
   int64_t count;
   float fraction;
+  float scale, offset;
   rung_shape shape;
-  bool no_bias, xavier;
+  bool no_bias, xavier, whole;
   float momentum, epsilon; /* 0: the default */
   const char *name;        /* as written, or the default */
 } text_arguments;

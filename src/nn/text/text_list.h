@@ -9,13 +9,16 @@
 /* ROW(id, word, arguments, help, operation, argument, prefix of its default name) */
 #define TEXT_LAYER_LIST(ROW)                                                                                           \
   ROW(linear, "linear", "OUT [no-bias] [xavier] [as NAME]", "x W^T + b", "linear", TEXT_COUNT, "fc")                   \
-  ROW(batch_norm, "batch-norm", "[momentum P] [epsilon P] [as NAME]",                                                  \
-      "each column less its mean, by its deviation; then scaled and shifted", "batch_norm", TEXT_NOTHING, "bn")        \
+  ROW(batch_norm, "batch-norm", "[whole] [momentum P] [epsilon P] [as NAME]",                                          \
+      "each column, or the whole, less its mean, by its deviation; then scaled and shifted", "batch_norm",             \
+      TEXT_NOTHING, "bn")                                                                                              \
   ROW(relu, "relu", "", "max(x, 0)", "relu", TEXT_NOTHING, NULL)                                                       \
   ROW(relu6, "relu6", "", "min(max(x, 0), 6)", "relu6", TEXT_NOTHING, NULL)                                            \
   ROW(sigmoid, "sigmoid", "", "1 / (1 + e^-x)", "sigmoid", TEXT_NOTHING, NULL)                                         \
   ROW(tanh, "tanh", "", "tanh x", "tanh", TEXT_NOTHING, NULL)                                                          \
   ROW(gelu, "gelu", "", "x (1 + erf(x / sqrt 2)) / 2", "gelu", TEXT_NOTHING, NULL)                                     \
+  ROW(rescale, "rescale", "SCALE OFFSET", "SCALE x + OFFSET: \"rescale 2 -1\" takes pixels 0 .. 1 to -1 .. 1",         \
+      "rescale", TEXT_TWO_NUMBERS, NULL)                                                                               \
   ROW(dropout, "dropout", "P", "in training, drops elements with probability P", "dropout", TEXT_FRACTION, NULL)       \
   ROW(reshape, "reshape", "SHAPE", "the same numbers in another shape, 28x28", "reshape", TEXT_SHAPE, NULL)
 

@@ -1,7 +1,7 @@
 /* fake_quantize: an activation x on its quantization grid, still as f32 (eq. 6).
  *
- * forward   y[i] = s (clamp(k[i], qmin, qmax) - z),  k[i] = rne(x[i] (1/s)) + z
- * backward  dx[i] += qmin <= k[i] <= qmax ? dy[i] : 0
+ * forward   y[i] = s (clamp(k[i], qmin, qmax) - z),  k[i] = rne(x[i] (1/s)) + z;  1 bit: x[i] >= 0 ? s : -s
+ * backward  dx[i] += qmin <= k[i] <= qmax ? dy[i] : 0;  1 bit: |x[i]| <= s ? dy[i] : 0
  *
  * A quantizer that is off lets everything through.
  *
@@ -10,6 +10,7 @@
  *
  * forward   y[i] = s clamp(rne(w[i] (1/s)), -qmax, qmax),  s = max|w| / qmax;  binary: s sign(w[i]), s = mean|w|
  * backward  dw[i] += dy[i], as no weight lies outside;  binary: |w[i]| <= 1 ? dy[i] : 0 */
+#include "../qparams.h"
 #include "../weight_grid.h"
 #include "observing.h"
 
@@ -41,6 +42,10 @@ static void forward(rung_node *node, const rung_replay *replay) {
   if (quantizer->state == RUNG_QUANTIZER_OFF) {
     kernels->scale_add(y, x, 1, end - begin, false);
     if (mask) memset(mask, 0xFF, (size_t)(end - begin + 7) / 8);
+    return;
+  }
+  if (quantizer->format.bits == 1) {
+    binary_fake_quantize(y, mask, x, end - begin, quantizer->scale);
     return;
   }
   kernels->fake_quantize(y, mask, x, end - begin, quantizer->scale, 1 / quantizer->scale, quantizer->zero_point,

@@ -1,13 +1,13 @@
 /* quantize: x f32 -> q in u8 or i8 with the quantizer's scale s and zero point z (eq. 2).
  *
- * forward   q[i] = clamp(k[i], qmin, qmax),  k[i] = rne(x[i] (1/s)) + z
- * backward  dx[i] += qmin <= k[i] <= qmax ? dy[i] : 0                                                            (eq.
- * 6)
+ * forward   q[i] = clamp(k[i], qmin, qmax),  k[i] = rne(x[i] (1/s)) + z;  1 bit: x[i] >= 0 ? 1 : -1          eq. 33
+ * backward  dx[i] += qmin <= k[i] <= qmax ? dy[i] : 0;  1 bit: |x[i]| <= s ? dy[i] : 0                         eq. 6
  *
  * dequantize: integers -> f32 (eq. 1).
  *
  * forward   y[i] = s (q[i] - z)
  * backward  dx[i] += dy[i]: the gradient of an integer tensor is that of the real numbers it stands for. */
+#include "../qparams.h"
 #include "observing.h"
 #include "quantized_ops.h"
 
@@ -40,25 +40,34 @@ static void prepare_quantize(rung_node *node, const rung_replay *replay) {
 }
 
 static void make_mask(const rung_quantizer *quantizer, uint8_t *mask, const float *x, int64_t n, float *scratch) {
+  if (quantizer->format.bits == 1) {
+    binary_fake_quantize(NULL, mask, x, n, quantizer->scale);
+    return;
+  }
   for (int64_t i = 0; i < n; i += MASK_BLOCK)
     rung_kernels_active()->fake_quantize(scratch, mask + i / 8, x + i, n - i < MASK_BLOCK ? n - i : MASK_BLOCK,
                                          quantizer->scale, 1 / quantizer->scale, quantizer->zero_point, quantizer->qmin,
                                          quantizer->qmax);
 }
 
+static void quantize(const rung_quantizer *quantizer, void *q, const float *x, int64_t n) {
+  const rung_kernels *kernels = rung_kernels_active();
+  const float inverse = 1 / quantizer->scale;
+  if (quantizer->format.bits == 1)
+    binary_quantize(q, x, n);
+  else if (quantizer->format.is_signed)
+    kernels->quantize_i8(q, x, n, inverse, quantizer->zero_point, quantizer->qmin, quantizer->qmax);
+  else
+    kernels->quantize_u8(q, x, n, inverse, quantizer->zero_point, quantizer->qmin, quantizer->qmax);
+}
+
 static void forward_quantize(rung_node *node, const rung_replay *replay) {
   const rung_quantizer *quantizer = ((const observing *)node->attributes)->quantizer;
-  const rung_kernels *kernels = rung_kernels_active();
   if (observing_forward(node, replay) && replay->ith == 0) take_parameters(node); /* readers wait for all of it */
   int64_t begin, end;
   rung_node_slice(node, replay, &begin, &end);
   const float *x = (const float *)node->input[0]->value.data + begin;
-  if (node->value.type == RUNG_I8)
-    kernels->quantize_i8((int8_t *)node->value.data + begin, x, end - begin, 1 / quantizer->scale,
-                         quantizer->zero_point, quantizer->qmin, quantizer->qmax);
-  else
-    kernels->quantize_u8((uint8_t *)node->value.data + begin, x, end - begin, 1 / quantizer->scale,
-                         quantizer->zero_point, quantizer->qmin, quantizer->qmax);
+  quantize(quantizer, (uint8_t *)node->value.data + begin, x, end - begin);
   if (replay->backward && node->state)
     make_mask(quantizer, (uint8_t *)node->state + begin / 8, x, end - begin, replay->scratch);
 }

@@ -4,6 +4,7 @@
  *           acc[i,j] = sum_k q_w[j,k] (q_x[i,k] - z_x) + b[j] / (s_x s_w[j])                 eq. 11, 12
  *           q_y[i,j] = clamp(z_y + requantize(acc[i,j]), qmin, qmax), qmin = z_y under ReLU       eq. 8
  *           without an output quantizer: int32 logits requantize(acc[i,j]) on one scale          eq. 10
+ *           accumulators: y[i,j] = s_x s_w[j] acc[i,j] + b[j] in f32, acc without b; with groups from the logits
  *
  * Each member quantizes the output channels that it then multiplies, so no barrier stands between the two. */
 #include "quantized_linear.h"
@@ -73,10 +74,14 @@ static rung_status plan_memory(rung_node *node, linear_state *state) {
   state->low = rung_node_allocate(node, (size_t)out, sizeof(float));
   state->high = rung_node_allocate(node, (size_t)out, sizeof(float));
   bool have = state->mask && state->acc_min && state->acc_max && state->low && state->high;
-  if (have && observes_apart(state)) {
+  bool observes = observes_apart(state);
+  if (have && (observes || state->options.accumulators)) {
     state->acc = rung_node_allocate(node, (size_t)(batch * out), sizeof(int32_t));
+    have = state->acc != NULL;
+  }
+  if (have && observes) {
     state->real = rung_node_allocate(node, (size_t)(batch * out), sizeof(float));
-    have = state->acc && state->real;
+    have = state->real != NULL;
   }
   return have ? RUNG_OK : RUNG_ERROR_MEMORY;
 }
@@ -117,6 +122,7 @@ static rung_status infer(rung_node *node) {
                                      .group = state->options.group};
   const rung_quantizer *output = state->options.output;
   node->value.type = !output ? RUNG_I32 : output->format.is_signed ? RUNG_I8 : RUNG_U8;
+  if (state->options.accumulators) node->value.type = RUNG_F32;
   node->value.shape = RUNG_SHAPE(node->input[x_input]->value.shape.extent[0], w->extent[0]);
   status = plan_memory(node, state);
   if (status == RUNG_OK && state->options.backward == RUNG_BACKWARD_INT8) status = int8_backward_plan(node);
@@ -124,18 +130,22 @@ static rung_status infer(rung_node *node) {
   return status;
 }
 
-/* The clamp of the output as it stands: ReLU raises qmin to the zero point, ReLU6 lowers qmax to where 6 falls. */
+void quantized_clamp(const rung_quantizer *output, rung_clamp clamp, int32_t *qmin, int32_t *qmax) {
+  *qmin = clamp == RUNG_CLAMP_NONE ? output->qmin : output->zero_point;
+  *qmax = output->qmax;
+  if (clamp == RUNG_CLAMP_RELU6) {
+    float six = rintf(6.0f / output->scale) + (float)output->zero_point;
+    if (six < (float)*qmax) *qmax = (int32_t)six;
+  }
+}
+
+/* The output's parameters as they stand. */
 static void set_output(rung_node *node) {
   linear_state *state = node->state;
   const rung_quantizer *output = state->options.output;
   node->value.scale = output->scale;
   node->value.zero_point = output->zero_point;
-  state->qmin = state->options.clamp == RUNG_CLAMP_NONE ? output->qmin : output->zero_point;
-  state->qmax = output->qmax;
-  if (state->options.clamp == RUNG_CLAMP_RELU6) {
-    float six = rintf(6.0f / output->scale) + (float)output->zero_point;
-    if (six < (float)state->qmax) state->qmax = (int32_t)six;
-  }
+  quantized_clamp(output, state->options.clamp, &state->qmin, &state->qmax);
 }
 
 static void prepare(rung_node *node, const rung_replay *replay) {
@@ -150,25 +160,33 @@ static integer_scales scales_of(const rung_node *node) {
   return (integer_scales){.input = x->scale, .input_zero_point = x->zero_point, .output = node->value.scale};
 }
 
+/* Whether the integers leave the bias to f32, which adds it to the accumulators. */
+static bool adds_bias_in_f32(const linear_state *state) {
+  return state->options.accumulators && !state->weights.group;
+}
+
 static void scale_weights(rung_node *node, const rung_replay *replay) {
   linear_state *state = node->state;
   const rung_node *bias = node->input[bias_input];
   const integer_scales scales = scales_of(node);
-  integer_weights_scale(&state->weights, bias ? bias->value.data : NULL, &scales, replay);
+  integer_weights_scale(&state->weights, bias && !adds_bias_in_f32(state) ? bias->value.data : NULL, &scales, replay);
+}
+
+int32_t quantized_magnitude(const rung_node *x) {
+  int32_t qmin, qmax;
+  quantized_range(x, &qmin, &qmax);
+  int32_t z = x->value.zero_point, low = z - qmin, high = qmax - z;
+  return low > high ? low : high;
 }
 
 static void refresh_weights(rung_node *node, const rung_replay *replay) {
   linear_state *state = node->state;
   if (!state->quantized) integer_weights_quantize(&state->weights, node->input[weight_input]->value.data, replay);
   if (!state->options.output) {
+    const rung_node *x = node->input[x_input];
     rung_team_barrier(replay->team);
-    if (replay->ith == 0) {
-      int32_t qmin, qmax;
-      quantized_range(node->input[x_input], &qmin, &qmax);
-      int32_t z = node->input[x_input]->value.zero_point, low = z - qmin, high = qmax - z;
-      node->value.scale =
-          integer_weights_logit_scale(&state->weights, node->input[x_input]->value.scale, low > high ? low : high);
-    }
+    if (replay->ith == 0)
+      node->value.scale = integer_weights_logit_scale(&state->weights, x->value.scale, quantized_magnitude(x));
     rung_team_barrier(replay->team);
   }
   scale_weights(node, replay);
@@ -229,9 +247,35 @@ static void scale_bounds(const rung_node *node, const rung_replay *replay) {
   }
 }
 
+/* This member's columns of the accumulators as reals. */
+static void forward_accumulators(rung_node *node, const rung_replay *replay) {
+  linear_state *state = node->state;
+  const integer_weights *weights = &state->weights;
+  const float *bias = node->input[bias_input] && adds_bias_in_f32(state) ? node->input[bias_input]->value.data : NULL;
+  rung_qgemm gemm = forward_product(node);
+  gemm.y = state->acc;
+  gemm.epilogue = weights->group ? RUNG_EPILOGUE_REQUANTIZE_32 : RUNG_EPILOGUE_ACCUMULATOR;
+  rung_qgemm_run(&gemm, replay->scratch, replay->ith, replay->nth);
+
+  int64_t begin, end;
+  rung_slice(weights->out, RUNG_QGEMM_GRAIN, replay->ith, replay->nth, &begin, &end);
+  float *scale = state->low, *shift = state->high, *y = node->value.data;
+  for (int64_t j = begin; j < end; j++) {
+    scale[j] = weights->group ? node->value.scale : node->input[x_input]->value.scale * weights->scale[j];
+    shift[j] = bias ? bias[j] : 0;
+  }
+  for (int64_t i = 0; i < gemm.m; i++)
+    for (int64_t j = begin, at = i * weights->out + begin; j < end; j++, at++)
+      y[at] = scale[j] * (float)state->acc[at] + shift[j];
+}
+
 static void forward(rung_node *node, const rung_replay *replay) {
   linear_state *state = node->state;
   if (!state->fresh) refresh_weights(node, replay);
+  if (state->options.accumulators) {
+    if (replay->training) forward_accumulators(node, replay);
+    return;
+  }
   bool due = observes(state, replay);
   if (due && state->real) {
     observe_columns(node, replay);
@@ -292,14 +336,14 @@ rung_node *rung_quantized_linear(rung_node *x, rung_node *weight, rung_node *bia
   return rung_record(&quantized_linear_op, inputs, options, sizeof *options);
 }
 
+const rung_quantizer *quantized_by(const rung_node *node) {
+  while (rung_node_passes_integers(node) || node->op == &merged_linear_op) node = node->input[0];
+  if (node->op == &quantized_linear_op) return ((const linear_state *)node->state)->options.output;
+  return node->op == &quantize_op ? ((const observing *)node->attributes)->quantizer : NULL;
+}
+
 void quantized_range(const rung_node *node, int32_t *qmin, int32_t *qmax) {
-  if (rung_node_passes_integers(node)) {
-    quantized_range(node->input[x_input], qmin, qmax);
-    return;
-  }
-  const rung_quantizer *quantizer = NULL;
-  if (node->op == &quantized_linear_op) quantizer = ((const linear_state *)node->state)->options.output;
-  if (node->op == &quantize_op) quantizer = ((const observing *)node->attributes)->quantizer;
+  const rung_quantizer *quantizer = quantized_by(node);
   *qmin = quantizer ? quantizer->qmin : node->value.type == RUNG_I8 ? INT8_MIN : 0;
   *qmax = quantizer ? quantizer->qmax : node->value.type == RUNG_I8 ? INT8_MAX : UINT8_MAX;
 }
@@ -316,33 +360,38 @@ void quantized_linear_refresh(rung_node *node) {
   state->fresh = state->quantized = false;
 }
 
-rung_status rung_integer_layer_view(const rung_node *node, rung_integer_layer *layer) {
-  if (!node || node->op != &quantized_linear_op)
-    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: not a quantized linear layer", node ? node->name : "integer layer");
+bool rung_node_gives_accumulators(const rung_node *node) {
+  return node->op == &quantized_linear_op && ((const linear_state *)node->state)->options.accumulators;
+}
+
+const rung_node *rung_integer_layer_weight(const rung_node *node) {
+  if (node->op == &merged_linear_op)
+    node = merged_linear_source(node);
+  else if (rung_node_gives_accumulators(node))
+    return NULL;
+  return node->op == &quantized_linear_op ? node->input[weight_input] : NULL;
+}
+
+static bool view(const rung_node *node, rung_integer_layer *layer) {
   const linear_state *state = node->state;
-  const integer_weights *weights = &state->weights;
-  if (!state->fresh)
-    return rung_fail(RUNG_ERROR_STATE, "%s: its integers are stale; evaluate the quantized graph first", node->name);
-  const rung_tensor *x = &node->input[x_input]->value;
-  *layer = (rung_integer_layer){.in = weights->in,
-                                .out = weights->out,
-                                .group = weights->group,
-                                .groups = weights->groups,
-                                .weight_format = weights->format,
-                                .weight = weights->q,
-                                .weight_scale = weights->scale,
-                                .bias = weights->bias,
-                                .bias64 = weights->group ? weights->bias64 : NULL,
-                                .multiplier = weights->multiplier,
-                                .shift = weights->shift,
-                                .input_type = x->type,
+  integer_weights_view(&state->weights, layer);
+  layer->qmin = state->qmin;
+  layer->qmax = state->qmax;
+  return state->fresh;
+}
+
+rung_status rung_integer_layer_view(const rung_node *node, rung_integer_layer *layer) {
+  if (!node || !rung_integer_layer_weight(node))
+    return rung_fail(RUNG_ERROR_ARGUMENT, "%s: not a quantized linear layer", node ? node->name : "integer layer");
+  const bool merged = node->op == &merged_linear_op;
+  const rung_node *x = (merged ? merged_linear_source(node) : node)->input[x_input];
+  *layer = (rung_integer_layer){.input_type = x->value.type,
                                 .output_type = node->value.type,
-                                .input_scale = x->scale,
+                                .input_scale = x->value.scale,
                                 .output_scale = node->value.scale,
-                                .input_zero_point = x->zero_point,
-                                .output_zero_point = node->value.zero_point,
-                                .qmin = state->qmin,
-                                .qmax = state->qmax};
-  quantized_range(node->input[x_input], &layer->input_qmin, &layer->input_qmax);
-  return RUNG_OK;
+                                .input_zero_point = x->value.zero_point,
+                                .output_zero_point = node->value.zero_point};
+  quantized_range(x, &layer->input_qmin, &layer->input_qmax);
+  if (merged ? merged_linear_view(node, layer) : view(node, layer)) return RUNG_OK;
+  return rung_fail(RUNG_ERROR_STATE, "%s: its integers are stale; evaluate the quantized graph first", node->name);
 }

@@ -26,10 +26,16 @@ typedef struct linear_state {
   int64_t mask_stride;        /* bytes */
   int32_t *acc_min, *acc_max; /* [out] of the last replay that observed them */
   float *low, *high;          /* [out]: the same as reals */
-  int32_t *acc;         /* [batch, out], for observers that need every value; allocated with `real` or not at all */
-  float *real;          /* [batch, out]: acc as reals, after the clamp */
-  gradient_codes codes; /* RUNG_BACKWARD_INT8 */
+  int32_t *acc;               /* [batch, out], for observers that need every value, and for accumulators; or NULL */
+  float *real;                /* [batch, out]: acc as reals, after the clamp, for observers; or NULL */
+  gradient_codes codes;       /* RUNG_BACKWARD_INT8 */
 } linear_state;
+
+/* The integers that an output quantized so can have behind the clamp: ReLU raises qmin to the zero point, ReLU6 lowers
+ * qmax to where 6 falls. */
+void quantized_clamp(const rung_quantizer *output, rung_clamp clamp, int32_t *qmin, int32_t *qmax);
+/* The largest |q - zero point| of a layer's input. */
+int32_t quantized_magnitude(const rung_node *x);
 
 /* RUNG_BACKWARD_INT8, in quantized_linear_int8.c. */
 rung_status int8_backward_plan(rung_node *node);

@@ -10,11 +10,22 @@ void quantized_linear_refresh(rung_node *node);
 /* Makes it now, this member's part. */
 void quantized_linear_make(rung_node *node, const rung_replay *replay);
 
+/* In merged_linear.c, as the three above. */
+extern const rung_op merged_linear_op;
+void merged_linear_refresh(rung_node *node);
+void merged_linear_make(rung_node *node, const rung_replay *replay);
+/* The quantized_linear that gives it accumulators. */
+const rung_node *merged_linear_source(const rung_node *node);
+/* What rung_integer_layer_view tells of its output and weights; false where they are stale. */
+bool merged_linear_view(const rung_node *node, rung_integer_layer *layer);
+
 /* The integers pass unchanged. */
 extern const rung_op quantized_reshape_op, quantized_dropout_op;
 rung_node *quantized_reshape(rung_node *x, rung_shape example);
 rung_node *quantized_dropout(rung_node *x, float probability);
 
+/* What made the integers of a node's value; NULL where they came as such, or it has none. */
+const rung_quantizer *quantized_by(const rung_node *node);
 /* The integers that a node's value can hold: its quantizer's range, or its type's. */
 void quantized_range(const rung_node *node, int32_t *qmin, int32_t *qmax);
 
