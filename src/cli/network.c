@@ -45,6 +45,7 @@ rung_status network_scheme(const session *asked, rung_scheme *scheme) {
   const bool symmetric = GIVEN(asked, SYMMETRIC);
   rung_status status = network_check_goes_with(asked, OPTION_GROUP, OPTION_GRANULARITY, "group");
   if (status == RUNG_OK) status = network_check_goes_with(asked, OPTION_PERCENTILE, OPTION_OBSERVER, "percentile");
+  if (status == RUNG_OK) status = network_check_goes_with(asked, OPTION_CLIP_DECAY, OPTION_ACTIVATION_METHOD, "pact");
   if (status == RUNG_OK && GIVEN(asked, STORAGE) && GIVEN(asked, BITS))
     status = rung_fail(RUNG_ERROR_ARGUMENT, "--bits and --storage: expected one of them");
   if (status != RUNG_OK) return status;
@@ -52,7 +53,12 @@ rung_status network_scheme(const session *asked, rung_scheme *scheme) {
                           .activation_signed = symmetric || GIVEN(asked, SIGNED),
                           .activation_symmetric = symmetric,
                           .ranges = (rung_ranges)WHOLE_OF(asked, RANGES),
-                          .backward = (rung_backward)WHOLE_OF(asked, BACKWARD)};
+                          .backward = (rung_backward)WHOLE_OF(asked, BACKWARD),
+                          .weights = (rung_weight_method)WHOLE_OF(asked, WEIGHT_METHOD),
+                          .activations = (rung_activation_method)WHOLE_OF(asked, ACTIVATION_METHOD),
+                          .clip_decay = REAL_OF(asked, CLIP_DECAY),
+                          .batch_norm = (rung_batch_norm_mode)WHOLE_OF(asked, BATCH_NORM)};
+  if (GIVEN(asked, INPUT_BITS)) scheme->input_bits = (int)WHOLE_OF(asked, INPUT_BITS);
   if (GIVEN(asked, STORAGE)) scheme->weight_storage = (rung_storage_format)(WHOLE_OF(asked, STORAGE) + 1);
   if (scheme->weight_granularity == RUNG_PER_GROUP) scheme->weight_group = WHOLE_OF(asked, GROUP);
   if (GIVEN(asked, OBSERVER)) scheme->observer.kind = (rung_observer_kind)(WHOLE_OF(asked, OBSERVER) + 1);
@@ -136,8 +142,8 @@ void network_tell(session *asked, const rung_model *model) {
   char bits[8];
   uint64_t hash = rung_model_hash(model);
   json *object = asked->report.object;
-  pruning_tell(asked, model);
   report_say(&asked->report, "weights %016" PRIx64 "\n", hash);
+  pruning_tell(asked, model);
   json_text(object, "bits", network_bits(model, bits));
   json_whole(object, "parameters", network_parameters(model));
   json_hash(object, "weights_hash", hash);

@@ -9,7 +9,8 @@ typedef struct recipe {
   rung_form form;
   rung_scheme scheme;
   bool dropout, batch_norm, no_bias, hinge;
-  bool wide; /* 352 rather than 40 in the first layer: its moments, and the second's, are large enough for 8 bits */
+  bool signs; /* rescaled inputs, no activation behind a batch norm, a whole one behind the last layer */
+  bool wide;  /* 352 rather than 40 in the first layer: its moments, and the second's, are large enough for 8 bits */
   rung_fit_options fit;
 } recipe;
 
@@ -75,6 +76,116 @@ static const recipe recipes[] = {
      .form = RUNG_FORM_INTEGER,
      .batch_norm = true,
      .no_bias = true},
+    {.name = "QAT, batch norm merged, dropout, few bits",
+     .form = RUNG_FORM_INTEGER,
+     .dropout = true,
+     .batch_norm = true,
+     .scheme = {.weight_bits = 4, .activation_bits = 4, .batch_norm = RUNG_BATCH_NORM_MERGE}},
+    {.name = "QAT, batch norm merged, groups, backward int8, current ranges",
+     .form = RUNG_FORM_INTEGER,
+     .batch_norm = true,
+     .scheme = {.weight_granularity = RUNG_PER_GROUP,
+                .weight_group = 8,
+                .ranges = RUNG_RANGES_CURRENT,
+                .backward = RUNG_BACKWARD_INT8,
+                .batch_norm = RUNG_BATCH_NORM_MERGE}},
+    {.name = "QAT, one bit, batch norm merged, hinge",
+     .form = RUNG_FORM_INTEGER,
+     .signs = true,
+     .dropout = true,
+     .batch_norm = true,
+     .no_bias = true,
+     .hinge = true,
+     .scheme = {.weight_bits = 1, .activation_bits = 1, .input_bits = 1, .batch_norm = RUNG_BATCH_NORM_MERGE}},
+    {.name = "QAT, simulated, two bits, batch norm live",
+     .form = RUNG_FORM_SIMULATED,
+     .signs = true,
+     .batch_norm = true,
+     .scheme = {.weight_bits = 2,
+                .activation_bits = 2,
+                .input_bits = 2,
+                .activation_signed = true,
+                .activation_symmetric = true,
+                .batch_norm = RUNG_BATCH_NORM_MERGE}},
+    {.name = "LSQ, two bits, weight decay",
+     .form = RUNG_FORM_INTEGER,
+     .scheme =
+         {.weight_bits = 2, .activation_bits = 2, .weights = RUNG_WEIGHTS_LSQ, .activations = RUNG_ACTIVATIONS_LSQ},
+     .fit = {.weight_decay = 1e-2f}},
+    {.name = "LSQ per tensor, PACT, clipped, dropout",
+     .form = RUNG_FORM_INTEGER,
+     .dropout = true,
+     .scheme = {.weight_bits = 4,
+                .activation_bits = 3,
+                .weight_granularity = RUNG_PER_TENSOR,
+                .weights = RUNG_WEIGHTS_LSQ,
+                .activations = RUNG_ACTIVATIONS_PACT,
+                .clip_decay = 1e-2f},
+     .fit = {.clip_norm = 0.5f}},
+    {.name = "LSQ, groups, backward int8, current ranges, SGD",
+     .form = RUNG_FORM_INTEGER,
+     .scheme = {.weight_bits = 3,
+                .activation_bits = 4,
+                .weight_granularity = RUNG_PER_GROUP,
+                .weight_group = 8,
+                .weights = RUNG_WEIGHTS_LSQ,
+                .activations = RUNG_ACTIVATIONS_LSQ,
+                .ranges = RUNG_RANGES_CURRENT,
+                .backward = RUNG_BACKWARD_INT8},
+     .fit = {.optimizer = RUNG_OPTIMIZER_SGD, .rate = 1e-2f, .momentum = 0.9f}},
+    {.name = "LSQ, one bit, per tensor, backward bf16",
+     .form = RUNG_FORM_INTEGER,
+     .scheme = {.weight_bits = 1,
+                .activation_bits = 2,
+                .weight_granularity = RUNG_PER_TENSOR,
+                .weights = RUNG_WEIGHTS_LSQ,
+                .activations = RUNG_ACTIVATIONS_LSQ,
+                .backward = RUNG_BACKWARD_BF16}},
+    {.name = "LSQ, simulated",
+     .form = RUNG_FORM_SIMULATED,
+     .scheme =
+         {.weight_bits = 2, .activation_bits = 2, .weights = RUNG_WEIGHTS_LSQ, .activations = RUNG_ACTIVATIONS_LSQ}},
+    {.name = "LSQ per tensor, PACT, simulated",
+     .form = RUNG_FORM_SIMULATED,
+     .scheme = {.weight_bits = 3,
+                .activation_bits = 4,
+                .weight_granularity = RUNG_PER_TENSOR,
+                .weights = RUNG_WEIGHTS_LSQ,
+                .activations = RUNG_ACTIVATIONS_PACT}},
+    {.name = "DoReFa, two bits",
+     .form = RUNG_FORM_INTEGER,
+     .scheme = {.weight_bits = 2,
+                .activation_bits = 2,
+                .weights = RUNG_WEIGHTS_DOREFA,
+                .activations = RUNG_ACTIVATIONS_UNIT}},
+    {.name = "DoReFa, seven bits, per tensor, simulated",
+     .form = RUNG_FORM_SIMULATED,
+     .scheme = {.weight_bits = 7, .weight_granularity = RUNG_PER_TENSOR, .weights = RUNG_WEIGHTS_DOREFA}},
+    {.name = "ternary",
+     .form = RUNG_FORM_INTEGER,
+     .scheme = {.weight_bits = 2,
+                .activation_bits = 4,
+                .weights = RUNG_WEIGHTS_TERNARY,
+                .activations = RUNG_ACTIVATIONS_PACT}},
+    {.name = "ternary, per tensor, clipped",
+     .form = RUNG_FORM_INTEGER,
+     .scheme = {.weight_bits = 2, .weight_granularity = RUNG_PER_TENSOR, .weights = RUNG_WEIGHTS_TERNARY},
+     .fit = {.clip_norm = 0.5f}},
+    {.name = "unit, one bit",
+     .form = RUNG_FORM_INTEGER,
+     .scheme =
+         {.weight_bits = 1, .activation_bits = 2, .weights = RUNG_WEIGHTS_UNIT, .activations = RUNG_ACTIVATIONS_UNIT},
+     .fit = {.rate = 2e-2f}},
+    {.name = "unit, two bits, clipped, batch norm",
+     .form = RUNG_FORM_INTEGER,
+     .batch_norm = true,
+     .scheme =
+         {.weight_bits = 2, .activation_bits = 2, .weights = RUNG_WEIGHTS_UNIT, .activations = RUNG_ACTIVATIONS_UNIT},
+     .fit = {.clip_norm = 10, .rate = 2e-2f}},
+    {.name = "unit, simulated",
+     .form = RUNG_FORM_SIMULATED,
+     .scheme =
+         {.weight_bits = 2, .activation_bits = 2, .weights = RUNG_WEIGHTS_UNIT, .activations = RUNG_ACTIVATIONS_UNIT}},
     {.name = "FP32, 8-bit Adam", .wide = true, .fit = {.optimizer = RUNG_OPTIMIZER_ADAM8BIT, .weight_decay = 1e-3f}},
     {.name = "QAT, backward int8, 8-bit Adam",
      .form = RUNG_FORM_INTEGER,
@@ -95,6 +206,7 @@ enum { RECIPES = sizeof recipes / sizeof recipes[0] };
 static inline rung_model *recipe_model(const recipe *r, int threads, uint64_t seed) {
   rung_model *model = rung_model_new(&(rung_model_options){.batch = BATCH, .threads = threads, .seed = seed});
   rung_node *x = rung_input(model, "x", RUNG_SHAPE(FEATURES));
+  if (r->signs) x = rung_rescale(x, 2, -1);
   for (int i = 0; i < 2; i++) {
     x = rung_linear_init(x, i ? "fc2" : "fc1",
                          i         ? 24
@@ -102,10 +214,11 @@ static inline rung_model *recipe_model(const recipe *r, int threads, uint64_t se
                                    : 40,
                          &(rung_linear_options){.no_bias = r->no_bias});
     if (r->batch_norm) x = rung_batch_norm(x, i ? "bn2" : "bn1");
-    x = rung_relu(x);
+    if (!r->signs) x = rung_relu(x);
     if (r->dropout) x = rung_dropout(x, 0.2f);
   }
   x = rung_linear(x, "fc3", CLASSES);
+  if (r->signs) x = rung_batch_norm_init(x, "norm", &(rung_batch_norm_options){.whole = true});
   x = r->hinge ? rung_loss_squared_hinge(x) : rung_loss_cross_entropy(x);
   ck_assert_msg(x != NULL, "%s", rung_error());
   return model;
