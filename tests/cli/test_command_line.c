@@ -195,7 +195,7 @@ START_TEST(a_link_into_a_missing_folder_is_told_before_the_work) {
 }
 END_TEST
 
-enum { COMMANDS = 14 };
+enum { COMMANDS = 15 };
 
 /* ---- Help ------------------------------------------------------------------------------------------------------- */
 
