@@ -238,6 +238,10 @@ typedef struct rung_scheme {
   rung_weight_method weights;
   rung_activation_method activations;
   float clip_decay; /* RUNG_ACTIVATIONS_PACT: the loss has clip_decay alpha^2 / 2 added; 0: 2e-4 */
+  /* Other than RUNG_STORAGE_F32: weights of linear layers are what this format keeps of them, with scales as
+   * weight_granularity says, current ones; all else stays f32. Nothing is an integer then: the form is
+   * RUNG_FORM_SIMULATED, and rung_freeze refuses it. Not RUNG_STORAGE_NF4_DOUBLE. */
+  rung_storage_format weight_storage;
   /* Layers with bits of their own: mixed precision. Borrowed; what takes a scheme copies them. */
   const rung_layer_scheme *layers;
   int layer_count;
@@ -288,6 +292,8 @@ typedef struct rung_weight_options {
 
 RUNG_API rung_node *rung_fake_quantize_weight_with(rung_node *weight, rung_node *scale,
                                                    const rung_weight_options *options);
+/* What `storage` keeps of a weight [rows, columns] (rung/quant/formats.h), the gradient straight through. */
+RUNG_API rung_node *rung_store_weight(rung_node *weight, const rung_storage *storage);
 /* f32 -> integers, and integers -> f32. */
 RUNG_API rung_node *rung_quantize_node(rung_node *x, rung_quantizer *quantizer, rung_ranges ranges);
 RUNG_API rung_node *rung_quantize_node_with(rung_node *x, rung_node *parameter, rung_quantizer *quantizer,

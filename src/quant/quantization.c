@@ -326,6 +326,16 @@ static void lower_linear_to_simulation(lowering *lower, const rung_node *node) {
       rung_linear_with(grid_image(lower, node->input[0]), weight, share(lower, fold_bias(node)));
 }
 
+/* Weights in a format that has no integer form: all else stays in f32, in both graphs. */
+static void lower_linear_to_storage(lowering *lower, const rung_node *node) {
+  const rung_scheme *scheme = &lower->quantization->scheme;
+  const rung_storage storage = {
+      .format = scheme->weight_storage, .granularity = scheme->weight_granularity, .group = scheme->weight_group};
+  rung_node *weight = rung_store_weight(share(lower, node->input[1]), &storage);
+  lower->images[node->index].exact =
+      rung_linear_with(real_image(lower, node->input[0]), weight, share(lower, fold_bias(node)));
+}
+
 /* A pass keeps to the grid where a linear layer behind it wants it so, in both graphs: one quantizer stands before it.
  */
 static rung_node *lower_pass(lowering *lower, const rung_node *node) {
@@ -360,21 +370,24 @@ static rung_node *lower_in_f32(lowering *lower, const rung_node *node) {
 
 static void lower_node(lowering *lower, const rung_node *node) {
   image *im = &lower->images[node->index];
+  const bool stored = lower->quantization->scheme.weight_storage != RUNG_STORAGE_F32;
   if (im->exact || rung_node_is_parameter(node)) return; /* parameters come with those that use them */
   if (rung_node_is_input(node)) {
     im->exact = lower_leaf(lower, node);
   } else if (fold_is_folded(node)) {
     *im = lower->images[node->input[0]->index];
   } else if (node->op == &rung_op_linear) {
-    if (lower->arithmetic == RUNG_ARITHMETIC_INTEGER)
+    if (stored)
+      lower_linear_to_storage(lower, node);
+    else if (lower->arithmetic == RUNG_ARITHMETIC_INTEGER)
       lower_linear_to_integers(lower, node);
     else
       lower_linear_to_simulation(lower, node);
   } else {
-    if (lower->arithmetic == RUNG_ARITHMETIC_INTEGER && node->op == &rung_op_rescale &&
+    if (lower->arithmetic == RUNG_ARITHMETIC_INTEGER && !stored && node->op == &rung_op_rescale &&
         requantized_input(lower->quantization, node) && wanted_on_grid(lower->quantization->source, node))
       im->exact = grid_image(lower, node);
-    if (passes_integers(node)) im->exact = im->grid = lower_pass(lower, node);
+    if (passes_integers(node) && !stored) im->exact = im->grid = lower_pass(lower, node);
     if (!im->exact) im->exact = lower_in_f32(lower, node);
   }
 }

@@ -118,6 +118,13 @@ static const struct {
      "--bits w4a4: with --size-limit the weights' bits are chosen; expected w8a4"},
     {{"train", "--data", "@", MODEL, "-o", "out", "--method", "mse"}, "'--method': unknown option"},
     {{"quantize", "@t", "@t", "--data", "@", "-o", "out"}, "expected one argument"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--storage", "fp4"}, "--storage 'fp4': expected f16, bf16, e4m3"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--storage", "nf4", "--bits", "w4a8"}, "--bits and --storage: exp"},
+    {{"formats", "@t"}, "--data DATA is missing"},
+    {{"formats", "@t", "--data", "@"}, "notes.txt: not a safetensors file: "},
+    {{"formats", "@t", "--data", "@", "--granularity", "row"},
+     "--granularity 'row': expected channel, tensor or group"},
+    {{"formats", "@t", "--data", "@", "--granularity", "tensor", "--group", "8"}, "--group: goes with --granularity"},
     {{"freeze", "@t", "-o", "out"}, "notes.txt: not a safetensors file: "},
     {{"run", "@t", "--data", "@", "-o", "logits.txt"}, "--out 'logits.txt': expected a name that ends in .npy or .csv"},
     {{"run", "@t", "--data", "@", "--examples", "0"}, "--examples '0': expected a whole number from 1"},
@@ -189,7 +196,7 @@ START_TEST(a_link_into_a_missing_folder_is_told_before_the_work) {
 }
 END_TEST
 
-enum { COMMANDS = 14 };
+enum { COMMANDS = 15 };
 
 /* ---- Help ------------------------------------------------------------------------------------------------------- */
 

@@ -201,6 +201,14 @@ static const recipe recipes[] = {
      .wide = true,
      .scheme = {.backward = RUNG_BACKWARD_INT8},
      .fit = {.optimizer = RUNG_OPTIMIZER_ADAM8BIT}},
+    {.name = "weights in NF4, batch norm",
+     .form = RUNG_FORM_SIMULATED,
+     .batch_norm = true,
+     .scheme = {.weight_storage = RUNG_STORAGE_NF4}},
+    {.name = "weights in E4M3 per tensor, dropout",
+     .form = RUNG_FORM_SIMULATED,
+     .dropout = true,
+     .scheme = {.weight_storage = RUNG_STORAGE_E4M3, .weight_granularity = RUNG_PER_TENSOR}},
 };
 enum { RECIPES = sizeof recipes / sizeof recipes[0] };
 

@@ -38,6 +38,9 @@ static const char *activations_name(int method) {
 static const char *batch_norm_mode_name(int mode) {
   return rung_batch_norm_mode_name((rung_batch_norm_mode)mode);
 }
+static const char *storage_name(int format) {
+  return rung_storage_name((rung_storage_format)format);
+}
 static const char *optimizer_name(int kind) {
   return rung_optimizer_name((rung_optimizer_kind)kind);
 }
@@ -88,6 +91,7 @@ const text_field scheme_table[] = {
     LATER("clip_decay", FIELD_F32, rung_scheme, clip_decay),
     LATER_NAMED("batch_norm", rung_scheme, batch_norm, batch_norm_mode_name, RUNG_BATCH_NORM_MODE_COUNT),
     LATER("input_bits", FIELD_INT, rung_scheme, input_bits),
+    LATER_NAMED("weight_storage", rung_scheme, weight_storage, storage_name, RUNG_STORAGE_FORMAT_COUNT),
     {0}};
 
 const text_field input_table[] = {NAMED("type", rung_tensor, type, dtype_name, RUNG_DTYPE_COUNT),
