@@ -6,7 +6,7 @@
  *           dx = dy / (1 - p) where kept, else 0. */
 #include "quantized_ops.h"
 
-#include <string.h>
+#include <math.h>
 
 typedef struct pass_attributes {
   rung_shape example;
@@ -81,7 +81,19 @@ static void prepare_dropout(rung_node *node, const rung_replay *replay) {
   node->value.scale /= 1 - ((const pass_attributes *)node->attributes)->probability;
 }
 
-/* Element i is kept where the i-th number of this node's and step's stream is not below p. */
+/* Element i is kept where the i-th number of this node's and step's stream is not below p: what that makes of elements
+ * i .. i + 7, of which there are `count`. */
+static uint8_t drop_eight(const rung_rng *rng, uint32_t limit, int64_t i, int64_t count, const uint8_t *x, uint8_t zero,
+                          uint8_t *y) {
+  uint32_t random[8];
+  rung_rng_block(rng, (uint64_t)(i / 4), random);
+  rung_rng_block(rng, (uint64_t)(i / 4 + 1), random + 4);
+  unsigned bits = 0;
+  for (int k = 0; k < 8; k++) bits |= (unsigned)(random[k] >= limit) << k;
+  for (int64_t k = 0; k < count; k++) y[k] = bits >> k & 1 ? x[k] : zero;
+  return (uint8_t)bits;
+}
+
 static void forward_dropout(rung_node *node, const rung_replay *replay) {
   if (replay->ith == 0) prepare_dropout(node, replay);
   if (!replay->drops) return;
@@ -89,19 +101,13 @@ static void forward_dropout(rung_node *node, const rung_replay *replay) {
   const rung_tensor *x = &node->input[0]->value;
   const rung_rng parent = rung_graph_rng(node->graph), stream = rung_rng_split(&parent, (uint64_t)node->index);
   const rung_rng rng = rung_rng_split(&stream, replay->step);
-  const double limit = ((const pass_attributes *)node->attributes)->probability * 0x1p32;
-  int64_t begin, end;
+  const uint32_t limit = (uint32_t)ceil(((const pass_attributes *)node->attributes)->probability * 0x1p32);
+  const uint8_t *from = x->data, zero = (uint8_t)x->zero_point;
+  uint8_t *to = state->own;
+  int64_t begin, end, i;
   rung_node_slice(node, replay, &begin, &end);
-  for (int64_t i = begin; i < end; i += 4) {
-    uint32_t random[4];
-    rung_rng_block(&rng, (uint64_t)(i / 4), random);
-    for (int64_t k = i; k < i + 4 && k < end; k++) {
-      bool keep = random[k - i] >= limit;
-      uint8_t bit = (uint8_t)(1u << (k % 8));
-      state->mask[k / 8] = (uint8_t)(keep ? state->mask[k / 8] | bit : state->mask[k / 8] & ~bit);
-      ((uint8_t *)state->own)[k] = keep ? ((const uint8_t *)x->data)[k] : (uint8_t)x->zero_point;
-    }
-  }
+  for (i = begin; i + 8 <= end; i += 8) state->mask[i / 8] = drop_eight(&rng, limit, i, 8, from + i, zero, to + i);
+  if (i < end) state->mask[i / 8] = drop_eight(&rng, limit, i, end - i, from + i, zero, to + i);
 }
 
 static void backward_dropout(rung_node *node, const rung_replay *replay) {
