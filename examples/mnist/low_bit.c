@@ -25,8 +25,8 @@ const recipe recipes[RECIPES] = {
      .rate = 5e-3f,
      .schedule = {.kind = RUNG_SCHEDULE_COSINE},
      .teacher = true,
-     .temperature = 4,
-     .alpha = 0.9f,
+     .temperature = 1.5f,
+     .alpha = 0.5f,
      .epochs = 200},
 };
 
