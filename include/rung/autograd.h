@@ -144,6 +144,8 @@ RUNG_API void rung_graph_set_step(rung_graph *graph, uint64_t step);
 /* Whether a backward pass gives the node a gradient. For a parameter false means that it is not trained (running
  * means). */
 RUNG_API void rung_node_set_trainable(rung_node *parameter, bool trainable);
+/* Whether an optimizer's weight decay reaches the parameter, as it does at first. Before the parameter is shared. */
+RUNG_API void rung_node_set_decays(rung_node *parameter, bool decays);
 
 /* ---- Writing an operation (docs/adding.md) ---------------------------------------------------------------------- */
 
@@ -197,6 +199,7 @@ struct rung_node {
   rung_tensor gradient; /* f32, the value's shape; data NULL where no gradient is wanted */
   bool batched;         /* the outermost extent is the batch */
   bool trainable;       /* a parameter that a gradient should reach */
+  bool undecayed;       /* ... and weight decay should not */
   /* input i's gradient already holds another consumer's part in this pass: add to it. Set while recording. */
   bool accumulate[RUNG_MAX_INPUTS];
   const void *attributes; /* the op's own, a copy of what it was recorded with */

@@ -90,10 +90,11 @@ typedef struct rung_parameter {
 RUNG_API int rung_model_parameter_count(const rung_model *model);
 RUNG_API rung_parameter rung_model_parameter(const rung_model *model, int index);
 RUNG_API void rung_model_touch(rung_model *model); /* the parameters were changed from outside */
-/* FNV-1a (64 bit) over the bits of all parameters, in order of recording, each f32 as 4 little-endian bytes. */
+/* FNV-1a (64 bit) over the bits of all parameters, in order of recording, and of the scales that a calibrated model has
+ * learned (rung_quantization_learned), each f32 as 4 little-endian bytes. */
 RUNG_API uint64_t rung_model_hash(const rung_model *model);
 
-/* RUNG_ERROR_NUMERIC, naming the parameter, where a value is not finite. */
+/* RUNG_ERROR_NUMERIC, naming the parameter, where a value of what the hash is over is not finite. */
 RUNG_API rung_status rung_model_check_finite(const rung_model *model);
 
 /* ---- Files ------------------------------------------------------------------------------------------------------ */

@@ -108,6 +108,18 @@ typedef enum rung_quantizer_state {
   RUNG_QUANTIZER_FROZEN     /* quantizes, and no longer moves */
 } rung_quantizer_state;
 
+/* How an activation comes by its scale. All but the first have zero point 0, and observe nothing in training. */
+typedef enum rung_activation_method {
+  RUNG_ACTIVATIONS_OBSERVED = 0, /* from what the observer sees */
+  RUNG_ACTIVATIONS_LSQ,          /* learned (Esser et al., 2020) */
+  RUNG_ACTIVATIONS_PACT,         /* a learned clip, which clip_decay keeps small (Choi et al., 2018) */
+  RUNG_ACTIVATIONS_UNIT,         /* the range [0, 1], or [-1, 1] of what can be negative */
+  RUNG_ACTIVATIONS_COUNT
+} rung_activation_method;
+
+RUNG_API const char *rung_activation_method_name(rung_activation_method method); /* "observed", "lsq", "pact", "unit" */
+RUNG_API rung_status rung_activation_method_parse(const char *name, rung_activation_method *method);
+
 /* Of one activation tensor. Read it; the functions here change it. */
 typedef struct rung_quantizer {
   char name[64];
@@ -118,10 +130,18 @@ typedef struct rung_quantizer {
   float scale; /* valid from CALIBRATE on */
   int32_t zero_point;
   uint64_t observed; /* batches */
+  rung_activation_method method;
+  float clip_decay; /* of RUNG_ACTIVATIONS_PACT */
+  double magnitude; /* sum of |x| over the values observed, which a learned scale starts from */
+  double values;
 } rung_quantizer;
 
 RUNG_API rung_quantizer *rung_quantizer_new(const char *name, const rung_format *format,
                                             const rung_observer_options *observer);
+/* ... by another method than observing. `clip_decay` as in rung_scheme. */
+RUNG_API rung_quantizer *rung_quantizer_new_with(const char *name, const rung_format *format,
+                                                 const rung_observer_options *observer, rung_activation_method method,
+                                                 float clip_decay);
 RUNG_API void rung_quantizer_free(rung_quantizer *quantizer);
 /* Observes and takes over the new range: in CALIBRATE and TRAIN; OFF becomes CALIBRATE; FROZEN ignores it. */
 RUNG_API rung_status rung_quantizer_observe(rung_quantizer *quantizer, const float *x, int64_t n);
@@ -177,10 +197,14 @@ RUNG_API rung_status rung_batch_norm_mode_parse(const char *name, rung_batch_nor
 /* How a weight comes by its scale and integers (src/quant/qat_list.h; docs/low-bit.md). */
 typedef enum rung_weight_method {
   RUNG_WEIGHTS_MAX = 0, /* the largest magnitude on the last integer (eq. 5); binary: the mean magnitude */
+  RUNG_WEIGHTS_LSQ,     /* learned (Esser et al., 2020); of 2 to 7 bits, -2^(bits-1) is in use too */
+  RUNG_WEIGHTS_DOREFA,  /* tanh, then 2^bits even steps without a 0 (Zhou et al., 2016); 1 .. 7 bits */
+  RUNG_WEIGHTS_TERNARY, /* by a threshold of 0.7 mean|w| (Li and Liu, 2016); 2 bits */
+  RUNG_WEIGHTS_UNIT,    /* 1 / qmax, shadows held in [-1, 1] (Courbariaux et al., BinaryConnect, 2015) */
   RUNG_WEIGHTS_COUNT
 } rung_weight_method;
 
-RUNG_API const char *rung_weight_method_name(rung_weight_method method); /* "max" */
+RUNG_API const char *rung_weight_method_name(rung_weight_method method); /* "max", "lsq", "dorefa", ... */
 RUNG_API rung_status rung_weight_method_parse(const char *name, rung_weight_method *method);
 
 /* What one layer has in place of the scheme's. */
@@ -212,6 +236,8 @@ typedef struct rung_scheme {
   rung_backward backward;
   rung_batch_norm_mode batch_norm;
   rung_weight_method weights;
+  rung_activation_method activations;
+  float clip_decay; /* RUNG_ACTIVATIONS_PACT: the loss has clip_decay alpha^2 / 2 added; 0: 2e-4 */
   /* Layers with bits of their own: mixed precision. Borrowed; what takes a scheme copies them. */
   const rung_layer_scheme *layers;
   int layer_count;
@@ -244,6 +270,10 @@ RUNG_API rung_format rung_scheme_activation_format(const rung_scheme *scheme);
 /* y = scale (quantize(x) - zero_point), the gradient straight through inside the range and zero outside (eq. 6; Bengio
  * et al., 2013). The quantizer's parameters are read at each replay; in training it observes x, delayed or current. */
 RUNG_API rung_node *rung_fake_quantize(rung_node *x, rung_quantizer *quantizer, rung_ranges ranges);
+/* ... with a learned scale: `parameter` [1] is what the quantizer's method trains. It is 0 until the first training
+ * step, which sets it to what the quantizer has; from then on the quantizer follows it. NULL: none. */
+RUNG_API rung_node *rung_fake_quantize_with(rung_node *x, rung_node *parameter, rung_quantizer *quantizer,
+                                            rung_ranges ranges);
 /* The same for a weight [rows, ...], its scales from its own present values. */
 RUNG_API rung_node *rung_fake_quantize_weight(rung_node *weight, const rung_format *format,
                                               rung_granularity granularity, int64_t group);
@@ -260,6 +290,8 @@ RUNG_API rung_node *rung_fake_quantize_weight_with(rung_node *weight, rung_node 
                                                    const rung_weight_options *options);
 /* f32 -> integers, and integers -> f32. */
 RUNG_API rung_node *rung_quantize_node(rung_node *x, rung_quantizer *quantizer, rung_ranges ranges);
+RUNG_API rung_node *rung_quantize_node_with(rung_node *x, rung_node *parameter, rung_quantizer *quantizer,
+                                            rung_ranges ranges);
 RUNG_API rung_node *rung_dequantize_node(rung_node *x);
 
 /* The linear layer on integers. x is u8 or i8 with scale and zero point; the int8 copy of the weight is made from the
@@ -278,6 +310,7 @@ typedef struct rung_quantized_linear_options {
   rung_backward backward;
   rung_weight_method weights;
   rung_node *weight_scale; /* [out, groups], or [1] per tensor, as in rung_fake_quantize_weight_with; or NULL */
+  rung_node *output_scale; /* [1], as in rung_fake_quantize_with; or NULL */
 } rung_quantized_linear_options;
 
 RUNG_API rung_node *rung_quantized_linear(rung_node *x, rung_node *weight, rung_node *bias,
@@ -366,7 +399,13 @@ RUNG_API rung_quantizer *rung_quantization_quantizer_of(const rung_quantization 
  * layer, or a scale that is no positive, normal number. */
 RUNG_API rung_status rung_quantization_set_weight_scale(rung_quantization *quantization, const rung_node *linear,
                                                         const float *scale);
-/* The same as a tensor, 0 where the scale comes from the weights; NULL for what is no linear layer. Borrowed. */
+/* The parameters that the quantized graphs have beside those of the float one: learned scales, "fc1.weight.scale", and
+ * of activations "relu.4.scale". */
+RUNG_API rung_graph *rung_quantization_learned(const rung_quantization *quantization);
+/* The same of weight scales that can only be given: "fc1.weight.scale", all 0 where it is not. */
+RUNG_API rung_graph *rung_quantization_given(const rung_quantization *quantization);
+/* A weight's scale as a tensor, 0 where the scale comes from the weights; NULL for what is no linear layer. Borrowed.
+ */
 RUNG_API const rung_tensor *rung_quantization_weight_scale(const rung_quantization *quantization,
                                                            const rung_node *linear);
 /* Feeds every quantizer what the float graph's last replay computed. */

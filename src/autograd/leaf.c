@@ -98,6 +98,7 @@ static rung_status infer_shared(rung_node *node) {
   node->value = original->value;
   node->gradient = original->gradient;
   node->trainable = original->trainable;
+  node->undecayed = original->undecayed;
   return RUNG_OK;
 }
 
@@ -142,6 +143,10 @@ void rung_node_set_trainable(rung_node *parameter, bool trainable) {
   if (!parameter || !leaf_is_parameter(parameter)) return;
   parameter->trainable = trainable;
   parameter->graph->planned = -1;
+}
+
+void rung_node_set_decays(rung_node *parameter, bool decays) {
+  if (parameter && leaf_is_parameter(parameter)) parameter->undecayed = !decays;
 }
 
 static rung_status bind_mismatch(const rung_node *leaf, const rung_tensor *source) {

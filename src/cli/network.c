@@ -45,12 +45,16 @@ rung_status network_scheme(const session *asked, rung_scheme *scheme) {
   const bool symmetric = GIVEN(asked, SYMMETRIC);
   rung_status status = network_check_goes_with(asked, OPTION_GROUP, OPTION_GRANULARITY, "group");
   if (status == RUNG_OK) status = network_check_goes_with(asked, OPTION_PERCENTILE, OPTION_OBSERVER, "percentile");
+  if (status == RUNG_OK) status = network_check_goes_with(asked, OPTION_CLIP_DECAY, OPTION_ACTIVATION_METHOD, "pact");
   if (status != RUNG_OK) return status;
   *scheme = (rung_scheme){.weight_granularity = (rung_granularity)WHOLE_OF(asked, GRANULARITY),
                           .activation_signed = symmetric || GIVEN(asked, SIGNED),
                           .activation_symmetric = symmetric,
                           .ranges = (rung_ranges)WHOLE_OF(asked, RANGES),
                           .backward = (rung_backward)WHOLE_OF(asked, BACKWARD),
+                          .weights = (rung_weight_method)WHOLE_OF(asked, WEIGHT_METHOD),
+                          .activations = (rung_activation_method)WHOLE_OF(asked, ACTIVATION_METHOD),
+                          .clip_decay = REAL_OF(asked, CLIP_DECAY),
                           .batch_norm = (rung_batch_norm_mode)WHOLE_OF(asked, BATCH_NORM)};
   if (GIVEN(asked, INPUT_BITS)) scheme->input_bits = (int)WHOLE_OF(asked, INPUT_BITS);
   if (scheme->weight_granularity == RUNG_PER_GROUP) scheme->weight_group = WHOLE_OF(asked, GROUP);

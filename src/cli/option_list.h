@@ -94,6 +94,12 @@ ROW(GRANULARITY, QUANTIZING, "granularity", 0, CHOICE("WHAT", "channel", granula
     "one scale of weights per channel, per tensor, or per --group of a channel")
 ROW(GROUP, QUANTIZING, "group", 0, WHOLE("N", "32", 4, 1048576),
     "--granularity group: inputs a group, a multiple of 4")
+ROW(WEIGHT_METHOD, QUANTIZING, "weights", 0, CHOICE("METHOD", "max", weight_method_name),
+    "how weights come by their scale: from the largest (max), learned (lsq), dorefa, ternary at 2 bits, or constant (unit)")
+ROW(ACTIVATION_METHOD, QUANTIZING, "activations", 0, CHOICE("METHOD", "observed", activation_method_name),
+    "how activations come by theirs: observed, learned (lsq), by a learned clip (pact), or constant (unit)")
+ROW(CLIP_DECAY, QUANTIZING, "clip-decay", 0, NUMBER("D", "2e-4", 0, 10),
+    "--activations pact: pulls the clip towards 0")
 ROW(OBSERVER, QUANTIZING, "observer", 0, CHOICE("NAME", NULL, observer_name),
     "how ranges of activations are chosen; by default moving-average at 5 bits and more, mse below")
 ROW(PERCENTILE, QUANTIZING, "percentile", 0, NUMBER("P", "0.9999", 0.5, 1),

@@ -57,6 +57,14 @@ static const char *batch_norm_name(int index) {
   return index < RUNG_BATCH_NORM_MODE_COUNT ? rung_batch_norm_mode_name((rung_batch_norm_mode)index) : NULL;
 }
 
+static const char *weight_method_name(int index) {
+  return index < RUNG_WEIGHTS_COUNT ? rung_weight_method_name((rung_weight_method)index) : NULL;
+}
+
+static const char *activation_method_name(int index) {
+  return index < RUNG_ACTIVATIONS_COUNT ? rung_activation_method_name((rung_activation_method)index) : NULL;
+}
+
 static const char *observer_name(int index) { /* RUNG_OBSERVER_DEFAULT, 0, has no name to choose it by */
   return index + 1 < RUNG_OBSERVER_KIND_COUNT ? rung_observer_name((rung_observer_kind)(index + 1)) : NULL;
 }

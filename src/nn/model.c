@@ -77,9 +77,9 @@ rung_quantization *rung_model_quantization(const rung_model *model) {
 
 /* ---- Parameters ------------------------------------------------------------------------------------------------- */
 
-static rung_node *parameter_at(const rung_model *model, int index) {
-  for (int i = 0; i < rung_graph_node_count(model->graph); i++) {
-    rung_node *node = rung_graph_node(model->graph, i);
+static rung_node *parameter_of(const rung_graph *graph, int index) {
+  for (int i = 0; i < rung_graph_node_count(graph); i++) {
+    rung_node *node = rung_graph_node(graph, i);
     if (rung_node_is_parameter(node) && index-- == 0) return node;
   }
   return NULL;
@@ -87,12 +87,19 @@ static rung_node *parameter_at(const rung_model *model, int index) {
 
 int rung_model_parameter_count(const rung_model *model) {
   int count = 0;
-  while (parameter_at(model, count)) count++;
+  while (parameter_of(model->graph, count)) count++;
   return count;
 }
 
+/* Those of the float graph, then the scales that the quantized ones have learned beside them. */
+static rung_node *parameter_at(const rung_model *model, int index) {
+  const int own = rung_model_parameter_count(model);
+  if (index < own) return parameter_of(model->graph, index);
+  return model->quantization ? parameter_of(rung_quantization_learned(model->quantization), index - own) : NULL;
+}
+
 rung_parameter rung_model_parameter(const rung_model *model, int index) {
-  const rung_node *node = parameter_at(model, index);
+  const rung_node *node = parameter_of(model->graph, index);
   if (!node) return (rung_parameter){0};
   return (rung_parameter){.name = node->name,
                           .shape = node->value.shape,

@@ -27,6 +27,7 @@ typedef struct target {
 struct optimizer {
   const optimizer_kind *kind;
   rung_fit_options options; /* the defaults filled in */
+  rung_fit_options bare;    /* the same without weight decay */
   rung_team *team;
   optimizer_step step;
   target *targets;
@@ -188,7 +189,8 @@ optimizer *optimizer_new(rung_graph *graph, const rung_fit_options *options) {
   optimizer *self = rung_allocate(sizeof *self);
   if (!self) return NULL;
   self->kind = kinds[options->optimizer];
-  self->options = optimizer_with_defaults(options);
+  self->options = self->bare = optimizer_with_defaults(options);
+  self->bare.weight_decay = 0;
   self->team = rung_graph_team(graph);
   self->step = (optimizer_step){.options = &self->options, .gradient_scale = 1, .beta1_power = 1, .beta2_power = 1};
   if (allocate(self, graph) != RUNG_OK) {
@@ -295,7 +297,9 @@ static void update_slice(const optimizer *self, const target *at, const optimize
       slot[k].value += begin;
     }
   }
-  self->kind->update(step, at->weight + begin, gradient, slot, end - begin);
+  optimizer_step own = *step;
+  if (at->parameter->undecayed) own.options = &self->bare;
+  self->kind->update(&own, at->weight + begin, gradient, slot, end - begin);
   clear_pruned(at, at->weight + begin, begin, end - begin);
 }
 

@@ -8,6 +8,7 @@ rung_status integer_weights_plan(integer_weights *weights, rung_node *node) {
   size_t channels = (size_t)weights->out, scales = channels * (size_t)weights->groups;
   weights->q = rung_node_allocate(node, channels * (size_t)weights->in, 1);
   weights->scale = rung_node_allocate(node, scales, sizeof(float));
+  if (weights->grid.method->threshold) weights->threshold = rung_node_allocate(node, scales, sizeof(float));
   weights->sum = rung_node_allocate(node, scales, sizeof(int32_t));
   weights->magnitude = rung_node_allocate(node, scales, sizeof(int32_t));
   weights->bias = rung_node_allocate(node, scales, sizeof(int32_t));
@@ -15,8 +16,9 @@ rung_status integer_weights_plan(integer_weights *weights, rung_node *node) {
   weights->shift = rung_node_allocate(node, channels, sizeof(int32_t));
   weights->bias64 = rung_node_allocate(node, channels, sizeof(int64_t));
   weights->packed = rung_node_allocate(node, 1, rung_qgemm_packed_size(weights->out, weights->in, weights->group));
-  bool have = weights->q && weights->scale && weights->sum && weights->magnitude && weights->bias &&
-              weights->multiplier && weights->shift && weights->bias64 && weights->packed;
+  bool have = weights->q && weights->scale && (weights->threshold || !weights->grid.method->threshold) &&
+              weights->sum && weights->magnitude && weights->bias && weights->multiplier && weights->shift &&
+              weights->bias64 && weights->packed;
   return have ? RUNG_OK : RUNG_ERROR_MEMORY;
 }
 
@@ -42,19 +44,19 @@ static void pack_channels(integer_weights *weights, int64_t begin, int64_t end) 
 
 /* By the scales in force. */
 static void make_channels(integer_weights *weights, const float *shadow, int64_t begin, int64_t end) {
-  weight_grid_codes(&weights->grid, shadow, begin, end, weights->scale, weights->q);
+  weight_grid_codes(&weights->grid, shadow, begin, end, weights->scale, weights->threshold, weights->q);
   sum_channels(weights, begin, end);
   pack_channels(weights, begin, end);
 }
 
 void integer_weights_quantize_channels(integer_weights *weights, const float *shadow, int64_t begin, int64_t end) {
-  weight_grid_scales(&weights->grid, shadow, begin, end, weights->scale);
+  weight_grid_scales(&weights->grid, shadow, begin, end, weights->scale, weights->threshold);
   make_channels(weights, shadow, begin, end);
 }
 
 /* One scale for all: member 0 makes it, the others wait. */
 static void make_tensor_scale(integer_weights *weights, const float *shadow, const rung_replay *replay) {
-  if (replay->ith == 0) weight_grid_scales(&weights->grid, shadow, 0, weights->out, weights->scale);
+  if (replay->ith == 0) weight_grid_scales(&weights->grid, shadow, 0, weights->out, weights->scale, weights->threshold);
   rung_team_barrier(replay->team);
 }
 
@@ -178,7 +180,7 @@ void integer_weights_view(const integer_weights *weights, rung_integer_layer *la
   layer->out = weights->out;
   layer->group = weights->group;
   layer->groups = weights->groups;
-  layer->weight_format = weights->format;
+  layer->weight_format = weight_grid_code_format(&weights->grid);
   layer->weight = weights->q;
   layer->weight_scale = weights->scale;
   layer->bias = weights->bias;

@@ -12,6 +12,7 @@ typedef struct integer_weights {
   int64_t in, out, group, groups; /* group 0 and groups 1 without groups */
   int8_t *q;                      /* [out, in] */
   float *scale;                   /* [out, groups] */
+  float *threshold;               /* [out, groups], or NULL: as in weight_grid_scales */
   int32_t *sum, *magnitude;       /* [out, groups]: sum of q and of |q| */
   int32_t *bias, *multiplier;     /* [out, groups] */
   int32_t *shift;                 /* [out] */

@@ -5,21 +5,20 @@
 #include <float.h>
 #include <math.h>
 
-/* A scale that has an f32 reciprocal: 1 / s would overflow below the smallest normal number. */
-static float normal_scale(float scale) {
+float qparams_normal_scale(float scale) {
   return scale < FLT_MIN ? FLT_MIN : scale > FLT_MAX ? FLT_MAX : scale;
 }
 
 /* eq. 5: scale = max|r| / qmax. */
 static float symmetric_scale(float absmax, int32_t qmax) {
-  return absmax > 0 ? normal_scale(absmax / (float)qmax) : 1;
+  return absmax > 0 ? qparams_normal_scale(absmax / (float)qmax) : 1;
 }
 
 /* eq. 4: scale = (rmax - rmin) / (qmax - qmin). A width that overflows is divided before the difference is taken. */
 static float affine_scale(float rmin, float rmax, int32_t qmin, int32_t qmax) {
   float width = rmax - rmin, steps = (float)(qmax - qmin);
   if (width == 0) return 1;
-  return normal_scale(width <= FLT_MAX ? width / steps : rmax / steps - rmin / steps);
+  return qparams_normal_scale(width <= FLT_MAX ? width / steps : rmax / steps - rmin / steps);
 }
 
 rung_status rung_qparams(const rung_format *format, float rmin, float rmax, float *scale, int32_t *zero_point) {
@@ -58,28 +57,23 @@ rung_status rung_multiplier_from_real(double m, int32_t *multiplier, int32_t *sh
   return RUNG_OK;
 }
 
-/* In double, where no sum of magnitudes overflows; 16 lanes and the tree, as every sum. */
-static double mean_magnitude(const float *w, int64_t n) {
-  enum { LANES = 16 };
-  double lane[LANES] = {0};
-  int64_t i = 0;
-  for (; i + LANES <= n; i += LANES)
-    for (int l = 0; l < LANES; l++) lane[l] += (double)fabsf(w[i + l]);
-  for (int l = 0; i < n; i++, l++) lane[l] += (double)fabsf(w[i]);
-  for (int half = LANES / 2; half > 0; half /= 2)
-    for (int l = 0; l < half; l++) lane[l] += lane[l + half];
-  return lane[0] / (double)n;
+double qparams_mean_magnitude(const float *w, int64_t n) {
+  double lane[QAT_LANES] = {0};
+  QAT_ADD(lane, n, i, (double)fabsf(w[i]))
+  return qat_sum(lane) / (double)n;
 }
 
 /* Binary weights have no 0, so zeros take the smallest scale rather than 1. */
 float qparams_weight_scale(const rung_format *format, const float *w, int64_t n) {
-  if (format->bits == 1) return normal_scale((float)mean_magnitude(w, n));
+  if (format->bits == 1) return qparams_normal_scale((float)qparams_mean_magnitude(w, n));
   int32_t qmin, qmax;
   rung_format_range(format, &qmin, &qmax);
   return symmetric_scale(rung_kernels_active()->max_abs(w, n), qmax);
 }
 
-void qparams_quantize_weights(const rung_format *format, const float *w, int64_t n, float scale, int8_t *q) {
+void qparams_quantize_weights(const rung_format *format, const float *w, int64_t n, float scale, float threshold,
+                              int8_t *q) {
+  (void)threshold;
   if (format->bits == 1) {
     for (int64_t i = 0; i < n; i++) q[i] = w[i] >= 0 ? 1 : -1;
     return;
@@ -91,10 +85,13 @@ void qparams_quantize_weights(const rung_format *format, const float *w, int64_t
 
 void rung_quantize_rows(const rung_format *format, const float *weight, int64_t rows, int64_t columns, int64_t group,
                         int8_t *q, float *scale) {
-  const weight_grid grid = {
-      .method = &max_weights, .format = *format, .rows = rows, .columns = columns, .group = group};
-  weight_grid_scales(&grid, weight, 0, rows, scale);
-  weight_grid_codes(&grid, weight, 0, rows, scale, q);
+  const weight_grid grid = {.method = weight_method_of(RUNG_WEIGHTS_MAX, format->bits),
+                            .format = *format,
+                            .rows = rows,
+                            .columns = columns,
+                            .group = group};
+  weight_grid_scales(&grid, weight, 0, rows, scale, NULL);
+  weight_grid_codes(&grid, weight, 0, rows, scale, NULL, q);
 }
 
 void binary_quantize(int8_t *q, const float *x, int64_t n) {

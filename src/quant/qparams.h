@@ -7,7 +7,12 @@
  * magnitude. */
 float qparams_weight_scale(const rung_format *format, const float *w, int64_t n);
 /* Their integers (eq. 2): rounded and clamped, or of binary weights the sign, that of 0 being +1. */
-void qparams_quantize_weights(const rung_format *format, const float *w, int64_t n, float scale, int8_t *q);
+void qparams_quantize_weights(const rung_format *format, const float *w, int64_t n, float scale, float threshold,
+                              int8_t *q);
+/* In double, where no sum of magnitudes overflows. */
+double qparams_mean_magnitude(const float *w, int64_t n);
+/* The nearest scale that has an f32 reciprocal: 1 / s would overflow below the smallest normal number. */
+float qparams_normal_scale(float scale);
 
 /* x [n] to the integers of the quantizer's type (eq. 2 and 33). */
 void quantizer_codes(const rung_quantizer *quantizer, void *q, const float *x, int64_t n);

@@ -2,6 +2,7 @@
  * graph, in f32, in integers, or (when both kinds of consumer want it) in both. */
 #include "fold.h"
 #include "ops/quantized_ops.h"
+#include "qat.h"
 
 #include <float.h>
 #include <stdio.h>
@@ -18,12 +19,13 @@ typedef struct image {
 struct rung_quantization {
   rung_scheme scheme;
   rung_graph *source;
-  rung_graph *graph[2];       /* by rung_arithmetic */
-  image *images[2];           /* [nodes of source] */
-  rung_quantizer **quantizer; /* [nodes of source]; NULL where none */
-  rung_quantizer **grid;      /* [nodes of source]: of integers that become others, which does not move; NULL */
-  rung_graph *parameters;     /* what the quantized graphs have beside those of source: scales */
-  rung_node **weight_scale;   /* [nodes of source], of weights: in `parameters`; NULL where none */
+  rung_graph *graph[2];         /* by rung_arithmetic */
+  image *images[2];             /* [nodes of source] */
+  rung_quantizer **quantizer;   /* [nodes of source]; NULL where none */
+  rung_quantizer **grid;        /* [nodes of source]: of integers that become others, which does not move; NULL */
+  rung_graph *given, *learned;  /* parameters beside those of source: scales from outside, and those that train */
+  rung_node **weight_scale;     /* [nodes of source], of weights: in one of these; NULL where none */
+  rung_node **activation_scale; /* [nodes of source], of those quantized, in `learned`; NULL where none */
 };
 
 typedef struct lowering {
@@ -112,22 +114,56 @@ static bool is_input(const rung_node *node) {
   return rung_node_is_input(node->op == &rung_op_rescale ? node->input[0] : node);
 }
 
-static rung_format input_format(const rung_scheme *scheme) {
-  rung_scheme of_input = *scheme;
-  of_input.activation_bits = scheme->input_bits;
-  return rung_scheme_activation_format(&of_input);
+/* Whether a value cannot be negative, whatever the network computes. */
+static bool is_nonnegative(const rung_node *node) {
+  if (passes_integers(node)) return is_nonnegative(node->input[0]);
+  return node->op == &rung_op_relu || node->op == &rung_op_relu6 || node->op == &rung_op_sigmoid;
+}
+
+/* Methods other than observing have zero point 0: what can be negative is signed. */
+static rung_format activation_format(const rung_scheme *scheme, const rung_node *source) {
+  rung_scheme of_value = *scheme;
+  if (scheme->input_bits && is_input(source)) of_value.activation_bits = scheme->input_bits;
+  rung_format format = rung_scheme_activation_format(&of_value);
+  if (scheme->activations == RUNG_ACTIVATIONS_OBSERVED) return format;
+  format.is_signed |= !is_nonnegative(source);
+  format.symmetric |= format.is_signed && scheme->activations != RUNG_ACTIVATIONS_LSQ;
+  return format;
 }
 
 static rung_quantizer *quantizer_of(lowering *lower, const rung_node *source) {
   rung_quantizer **slot = &lower->quantization->quantizer[source->index];
   if (!*slot) {
     const rung_scheme scheme = scheme_of(lower->quantization, source);
-    rung_format format = rung_scheme_activation_format(&scheme);
-    if (scheme.input_bits && is_input(source)) format = input_format(&scheme);
-    *slot = rung_quantizer_new(source->name, &format, &lower->quantization->scheme.observer);
+    const rung_format format = activation_format(&scheme, source);
+    *slot = rung_quantizer_new_with(source->name, &format, &scheme.observer, scheme.activations, scheme.clip_decay);
     if (!*slot) lower->status = rung_error_status();
   }
   return *slot;
+}
+
+static rung_node *share(lowering *lower, rung_node *parameter) {
+  return parameter ? rung_graph_share(lower->graph, parameter) : NULL;
+}
+
+/* A scale of what `node` of the source computes, all 0 at first. Weight decay is none of its business. */
+static rung_node *new_scale(rung_graph *graph, const rung_node *node, rung_shape shape, bool trains) {
+  char name[256];
+  snprintf(name, sizeof name, "%s.scale", node->name);
+  rung_node *scale = rung_graph_parameter(graph, name, shape);
+  rung_node_set_trainable(scale, trains);
+  rung_node_set_decays(scale, false);
+  return scale;
+}
+
+/* The parameter that the method of an activation trains; NULL where it trains none. */
+static rung_node *activation_scale(lowering *lower, const rung_node *source) {
+  rung_quantization *quantization = lower->quantization;
+  rung_node **slot = &quantization->activation_scale[source->index];
+  if (!activation_method_of(quantization->scheme.activations)->parameter) return NULL;
+  if (!*slot) *slot = new_scale(quantization->learned, source, RUNG_SHAPE(1), true);
+  if (!*slot) lower->status = rung_error_status();
+  return share(lower, *slot);
 }
 
 static rung_node *real_image(lowering *lower, const rung_node *source) {
@@ -163,8 +199,9 @@ static rung_node *grid_image(lowering *lower, const rung_node *source) {
   rung_node *real = real_image(lower, source);
   if (!quantizer || !real) return NULL;
   rung_ranges ranges = lower->quantization->scheme.ranges;
-  im->grid = lower->arithmetic == RUNG_ARITHMETIC_INTEGER ? rung_quantize_node(real, quantizer, ranges)
-                                                          : rung_fake_quantize(real, quantizer, ranges);
+  rung_node *scale = activation_scale(lower, source);
+  im->grid = lower->arithmetic == RUNG_ARITHMETIC_INTEGER ? rung_quantize_node_with(real, scale, quantizer, ranges)
+                                                          : rung_fake_quantize_with(real, scale, quantizer, ranges);
   return im->grid;
 }
 
@@ -182,10 +219,6 @@ static rung_node *lower_leaf(lowering *lower, const rung_node *node) {
   return leaf;
 }
 
-static rung_node *share(lowering *lower, rung_node *parameter) {
-  return parameter ? rung_graph_share(lower->graph, parameter) : NULL;
-}
-
 /* Every image from `linear` to `last`, what its epilogue does of the nodes behind it, is the quantized layer. */
 static void spread_image(lowering *lower, const rung_node *linear, const rung_node *last, image im) {
   const rung_node *user = linear;
@@ -193,20 +226,19 @@ static void spread_image(lowering *lower, const rung_node *linear, const rung_no
   while (user != last && consumers(lower->quantization->source, user, &user) == 1) lower->images[user->index] = im;
 }
 
-/* Where the weight's scales from outside are, all 0 at first; both graphs and all layers of the weight share it. */
+/* Where the weight's scales from outside are, or those that train; both graphs and all layers of the weight share it.
+ */
 static rung_node *weight_scale(lowering *lower, const rung_node *weight) {
   rung_quantization *quantization = lower->quantization;
   const rung_scheme *scheme = &quantization->scheme;
   rung_node **slot = &quantization->weight_scale[weight->index];
+  const bool learns = scheme->weights == RUNG_WEIGHTS_LSQ;
   if (!*slot) {
-    char name[256];
-    snprintf(name, sizeof name, "%s.scale", weight->name);
     const int64_t out = weight->value.shape.extent[0], in = rung_tensor_count(&weight->value) / out;
     const int64_t group = scheme->weight_granularity == RUNG_PER_GROUP ? scheme->weight_group : in;
     const rung_shape shape =
         scheme->weight_granularity == RUNG_PER_TENSOR ? RUNG_SHAPE(1) : RUNG_SHAPE(out, (in + group - 1) / group);
-    *slot = rung_graph_parameter(quantization->parameters, name, shape);
-    rung_node_set_trainable(*slot, false);
+    *slot = new_scale(learns ? quantization->learned : quantization->given, weight, shape, learns);
     if (!*slot) lower->status = rung_error_status();
   }
   return share(lower, *slot);
@@ -238,13 +270,13 @@ static rung_node *record_behind(lowering *lower, const rung_node *node, rung_nod
 
 /* The layer's accumulators in f32, through what stands behind them to the quantizer: so it trains. */
 static rung_node *record_merged(lowering *lower, const rung_node *node, const rung_node *norm, rung_clamp clamp,
-                                rung_quantizer *output) {
+                                rung_quantizer *output, rung_node *scale) {
   rung_quantized_linear_options options = layer_options(lower, node);
   options.accumulators = true;
   rung_node *linear = record_layer(lower, node, &options), *x = linear, *live = NULL;
   if (norm) x = live = record_behind(lower, norm, x);
   if (clamp != RUNG_CLAMP_NONE) x = clamp == RUNG_CLAMP_RELU ? rung_relu(x) : rung_relu6(x);
-  if (output) x = rung_quantize_node(x, output, options.ranges);
+  if (output) x = rung_quantize_node_with(x, scale, output, options.ranges);
   return rung_merged_linear(x, linear, live, clamp);
 }
 
@@ -269,11 +301,12 @@ static void lower_linear_to_integers(lowering *lower, const rung_node *node) {
   if (grid && lower->status == RUNG_OK) lower->status = check_clamp(output, last, clamp);
   rung_node *layer;
   if (norm || (output && output->format.bits == 1)) {
-    layer = record_merged(lower, node, norm, clamp, output);
+    layer = record_merged(lower, node, norm, clamp, output, output ? activation_scale(lower, last) : NULL);
   } else {
     rung_quantized_linear_options options = layer_options(lower, node);
     options.clamp = clamp;
     options.output = output;
+    options.output_scale = output ? activation_scale(lower, last) : NULL;
     layer = record_layer(lower, node, &options);
   }
   spread_image(lower, node, last, (image){.exact = layer, .grid = grid ? layer : NULL});
@@ -377,10 +410,12 @@ static rung_status allocate(rung_quantization *quantization, rung_graph *graph) 
   quantization->quantizer = calloc(nodes, sizeof(rung_quantizer *));
   quantization->grid = calloc(nodes, sizeof(rung_quantizer *));
   quantization->weight_scale = calloc(nodes, sizeof(rung_node *));
-  if (!quantization->quantizer || !quantization->grid || !quantization->weight_scale)
+  quantization->activation_scale = calloc(nodes, sizeof(rung_node *));
+  if (!quantization->quantizer || !quantization->grid || !quantization->weight_scale || !quantization->activation_scale)
     return rung_fail(RUNG_ERROR_MEMORY, "quantize: no memory");
-  quantization->parameters = rung_graph_new(&(rung_graph_options){.team = rung_graph_team(graph)});
-  return quantization->parameters ? RUNG_OK : RUNG_ERROR_MEMORY;
+  quantization->given = rung_graph_new(&(rung_graph_options){.team = rung_graph_team(graph)});
+  quantization->learned = rung_graph_new(&(rung_graph_options){.team = rung_graph_team(graph)});
+  return quantization->given && quantization->learned ? RUNG_OK : RUNG_ERROR_MEMORY;
 }
 
 rung_quantization *rung_quantization_new(rung_graph *graph, const rung_scheme *scheme) {
@@ -412,11 +447,13 @@ void rung_quantization_free(rung_quantization *quantization) {
     rung_graph_free(quantization->graph[a]);
     free(quantization->images[a]);
   }
-  rung_graph_free(quantization->parameters);
+  rung_graph_free(quantization->given);
+  rung_graph_free(quantization->learned);
   free(quantization->weight_scale);
   for (int i = 0; quantization->grid && i < rung_graph_node_count(quantization->source); i++)
     rung_quantizer_free(quantization->grid[i]);
   free(quantization->grid);
+  free(quantization->activation_scale);
   free(quantization->quantizer);
   free(quantization);
 }
@@ -445,6 +482,14 @@ rung_quantizer *rung_quantization_quantizer(const rung_quantization *quantizatio
 
 rung_quantizer *rung_quantization_quantizer_of(const rung_quantization *quantization, const rung_node *node) {
   return quantization->quantizer[node->index];
+}
+
+rung_graph *rung_quantization_given(const rung_quantization *quantization) {
+  return quantization->given;
+}
+
+rung_graph *rung_quantization_learned(const rung_quantization *quantization) {
+  return quantization->learned;
 }
 
 static rung_node *weight_scale_of(const rung_quantization *quantization, const rung_node *linear) {

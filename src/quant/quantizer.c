@@ -1,5 +1,6 @@
 /* The quantizer of one activation: off -> calibrate -> train -> frozen. */
-#include <rung/quant.h>
+#include "qat.h"
+#include "qparams.h"
 
 #include <float.h>
 #include <math.h>
@@ -11,11 +12,19 @@
 #define TRAINING_SEARCH 2
 
 rung_quantizer *rung_quantizer_new(const char *name, const rung_format *format, const rung_observer_options *observer) {
+  return rung_quantizer_new_with(name, format, observer, RUNG_ACTIVATIONS_OBSERVED, 0);
+}
+
+rung_quantizer *rung_quantizer_new_with(const char *name, const rung_format *format,
+                                        const rung_observer_options *observer, rung_activation_method method,
+                                        float clip_decay) {
   if (rung_format_check(format, "quantizer bits") != RUNG_OK) return NULL;
   rung_quantizer *quantizer = rung_allocate(sizeof *quantizer);
   if (!quantizer) return NULL;
   snprintf(quantizer->name, sizeof quantizer->name, "%s", name);
   quantizer->format = *format;
+  quantizer->method = method;
+  quantizer->clip_decay = clip_decay > 0 ? clip_decay : 2e-4f;
   rung_format_range(format, &quantizer->qmin, &quantizer->qmax);
   quantizer->observer = rung_observer_new(observer, format);
   if (!quantizer->observer || rung_qparams(format, 0, 0, &quantizer->scale, &quantizer->zero_point) != RUNG_OK) {
@@ -29,6 +38,15 @@ void rung_quantizer_free(rung_quantizer *quantizer) {
   if (!quantizer) return;
   rung_observer_free(quantizer->observer);
   rung_release(quantizer);
+}
+
+/* Of a method that makes more, or less, of what was observed than its range. */
+static void calibrate(rung_quantizer *quantizer) {
+  const activation_method *method = activation_method_of(quantizer->method);
+  if (method->observes) return;
+  const double mean = quantizer->values > 0 ? quantizer->magnitude / quantizer->values : 0;
+  quantizer->scale = method->calibrate(&quantizer->format, mean, quantizer->scale);
+  quantizer->zero_point = 0;
 }
 
 /* Counts the batch just observed and takes over the range, which a sign has no use for. */
@@ -45,6 +63,7 @@ static rung_status follow(rung_quantizer *quantizer) {
   rung_status status = rung_observer_range(quantizer->observer, &rmin, &rmax);
   if (status == RUNG_OK)
     status = rung_qparams(&quantizer->format, rmin, rmax, &quantizer->scale, &quantizer->zero_point);
+  if (status == RUNG_OK) calibrate(quantizer);
   if (status == RUNG_OK && quantizer->state == RUNG_QUANTIZER_OFF) quantizer->state = RUNG_QUANTIZER_CALIBRATE;
   return status;
 }
@@ -54,15 +73,25 @@ static rung_status blame(const rung_quantizer *quantizer, rung_status status) {
   return status == RUNG_OK ? status : rung_fail(status, "%s: %s", quantizer->name, rung_error());
 }
 
+/* Whether it no longer moves with what passes. */
+static bool stands(const rung_quantizer *quantizer) {
+  const bool training = quantizer->state == RUNG_QUANTIZER_TRAIN;
+  return quantizer->state == RUNG_QUANTIZER_FROZEN || (training && !activation_method_of(quantizer->method)->observes);
+}
+
 rung_status rung_quantizer_observe(rung_quantizer *quantizer, const float *x, int64_t n) {
-  if (quantizer->state == RUNG_QUANTIZER_FROZEN) return RUNG_OK;
+  if (stands(quantizer)) return RUNG_OK;
   if (quantizer->state == RUNG_QUANTIZER_TRAIN) rung_observer_fade(quantizer->observer, TRAINING_FADE);
   rung_status status = rung_observer_observe(quantizer->observer, x, n);
+  if (status == RUNG_OK && quantizer->method != RUNG_ACTIVATIONS_OBSERVED) {
+    quantizer->magnitude += qparams_mean_magnitude(x, n) * (double)n;
+    quantizer->values += (double)n;
+  }
   return blame(quantizer, status == RUNG_OK ? follow(quantizer) : status);
 }
 
 rung_status rung_quantizer_observe_range(rung_quantizer *quantizer, float min, float max) {
-  if (quantizer->state == RUNG_QUANTIZER_FROZEN) return RUNG_OK;
+  if (stands(quantizer)) return RUNG_OK;
   if (!rung_observer_needs_range_only(quantizer->observer))
     return rung_fail(RUNG_ERROR_ARGUMENT, "%s: its observer needs the values, a range is not enough", quantizer->name);
   if (!isfinite(min) || !isfinite(max) || min > max)
@@ -77,8 +106,8 @@ static rung_status check_parameters(const rung_quantizer *quantizer, float scale
   if (!(scale >= FLT_MIN && scale <= FLT_MAX))
     return rung_fail(RUNG_ERROR_ARGUMENT, "%s: scale %g, expected a positive, normal number", quantizer->name,
                      (double)scale);
-  const int32_t least = quantizer->format.symmetric ? 0 : quantizer->qmin;
-  const int32_t most = quantizer->format.symmetric ? 0 : quantizer->qmax;
+  const bool zero = quantizer->format.symmetric || quantizer->method != RUNG_ACTIVATIONS_OBSERVED;
+  const int32_t least = zero ? 0 : quantizer->qmin, most = zero ? 0 : quantizer->qmax;
   if (zero_point < least || zero_point > most)
     return rung_fail(RUNG_ERROR_ARGUMENT, "%s: zero point %d, expected %d..%d", quantizer->name, zero_point, least,
                      most);

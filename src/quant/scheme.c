@@ -3,7 +3,9 @@
 
 #include "layer_scheme.h"
 #include "observer.h"
+#include "qat.h"
 
+#include <float.h>
 #include <string.h>
 
 rung_status rung_format_check(const rung_format *format, const char *what) {
@@ -31,7 +33,9 @@ void rung_format_range(const rung_format *format, int32_t *qmin, int32_t *qmax) 
 }
 
 rung_format rung_scheme_weight_format(const rung_scheme *scheme) {
-  return (rung_format){.bits = scheme->weight_bits ? scheme->weight_bits : 8, .is_signed = true, .symmetric = true};
+  const int bits = scheme->weight_bits ? scheme->weight_bits : 8;
+  const bool lopsided = scheme->weights == RUNG_WEIGHTS_LSQ && bits > 1 && bits < 8;
+  return (rung_format){.bits = bits, .is_signed = true, .symmetric = !lopsided};
 }
 
 rung_format rung_scheme_activation_format(const rung_scheme *scheme) {
@@ -39,6 +43,24 @@ rung_format rung_scheme_activation_format(const rung_scheme *scheme) {
   return (rung_format){.bits = scheme->activation_bits ? scheme->activation_bits : 8,
                        .is_signed = scheme->activation_signed,
                        .symmetric = scheme->activation_symmetric};
+}
+
+static rung_status check_methods(const rung_scheme *scheme) {
+  rung_status status = weight_method_check(scheme->weights, scheme->weight_bits ? scheme->weight_bits : 8);
+  for (int i = 0; i < scheme->layer_count && status == RUNG_OK; i++)
+    if (scheme->layers[i].weight_bits) status = weight_method_check(scheme->weights, scheme->layers[i].weight_bits);
+  if (status != RUNG_OK) return status;
+  if ((int)scheme->activations < 0 || scheme->activations >= RUNG_ACTIVATIONS_COUNT)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "activations %d, expected 0..%d", (int)scheme->activations,
+                     RUNG_ACTIVATIONS_COUNT - 1);
+  const bool learns = activation_method_of(scheme->activations)->parameter;
+  for (int i = -1; i < scheme->layer_count && learns; i++)
+    if ((i < 0 ? scheme->activation_bits : scheme->layers[i].activation_bits) == 1)
+      return rung_fail(RUNG_ERROR_ARGUMENT, "activation_bits 1 with activations %s, expected 2..8",
+                       rung_activation_method_name(scheme->activations));
+  if (!(scheme->clip_decay >= 0 && scheme->clip_decay <= FLT_MAX))
+    return rung_fail(RUNG_ERROR_ARGUMENT, "clip_decay %g, expected 0 or more", (double)scheme->clip_decay);
+  return RUNG_OK;
 }
 
 rung_status rung_scheme_check(const rung_scheme *scheme) {
@@ -62,7 +84,8 @@ rung_status rung_scheme_check(const rung_scheme *scheme) {
   if ((int)scheme->batch_norm < 0 || scheme->batch_norm >= RUNG_BATCH_NORM_MODE_COUNT)
     return rung_fail(RUNG_ERROR_ARGUMENT, "batch_norm %d, expected fold (0) or merge (1)", (int)scheme->batch_norm);
   status = observer_check_options(&scheme->observer);
-  return status == RUNG_OK ? layer_schemes_check(scheme) : status;
+  if (status == RUNG_OK) status = layer_schemes_check(scheme);
+  return status == RUNG_OK ? check_methods(scheme) : status;
 }
 
 static const char *const backward_names[RUNG_BACKWARD_COUNT] = {

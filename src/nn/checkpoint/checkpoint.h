@@ -38,6 +38,7 @@ void *checkpoint_memory(checkpoint_out *out, size_t count, size_t size);
 
 void checkpoint_put_layers(checkpoint_out *out, const rung_scheme *scheme);
 void checkpoint_put_quantizers(checkpoint_out *out, const rung_quantization *quantization);
+void checkpoint_put_scales(checkpoint_out *out, const rung_quantization *quantization);
 void checkpoint_put_masks(checkpoint_out *out, const rung_model *model);
 void checkpoint_put_history(checkpoint_out *out, const rung_model *model);
 void checkpoint_put_fit(checkpoint_out *out, const fit_state *fit);
@@ -65,6 +66,7 @@ rung_status checkpoint_set_masks(const checkpoint_in *in, rung_model *model);
 /* Sets the scheme's layers, in memory that is `layers` from then on, also where it fails: rung_release it. */
 rung_status checkpoint_get_layers(const checkpoint_in *in, rung_scheme *scheme, rung_layer_scheme **layers);
 rung_status checkpoint_get_quantizers(const checkpoint_in *in, rung_quantization *quantization);
+rung_status checkpoint_get_scales(const checkpoint_in *in, rung_quantization *quantization);
 /* Of a file without one: none. */
 rung_status checkpoint_get_history(const checkpoint_in *in, rung_model *model);
 

@@ -29,6 +29,12 @@ static const char *observer_name(int kind) {
 static const char *backward_name(int backward) {
   return rung_backward_name((rung_backward)backward);
 }
+static const char *weights_name(int method) {
+  return rung_weight_method_name((rung_weight_method)method);
+}
+static const char *activations_name(int method) {
+  return rung_activation_method_name((rung_activation_method)method);
+}
 static const char *batch_norm_mode_name(int mode) {
   return rung_batch_norm_mode_name((rung_batch_norm_mode)mode);
 }
@@ -77,6 +83,9 @@ const text_field scheme_table[] = {
     FIELD("observer_percentile", FIELD_F32, rung_scheme, observer.percentile),
     NAMED("ranges", rung_scheme, ranges, ranges_name, 2),
     NAMED("backward", rung_scheme, backward, backward_name, RUNG_BACKWARD_COUNT),
+    LATER_NAMED("weights", rung_scheme, weights, weights_name, RUNG_WEIGHTS_COUNT),
+    LATER_NAMED("activations", rung_scheme, activations, activations_name, RUNG_ACTIVATIONS_COUNT),
+    LATER("clip_decay", FIELD_F32, rung_scheme, clip_decay),
     NAMED("batch_norm", rung_scheme, batch_norm, batch_norm_mode_name, RUNG_BATCH_NORM_MODE_COUNT),
     FIELD("input_bits", FIELD_INT, rung_scheme, input_bits),
     {0}};

@@ -155,22 +155,6 @@ static rung_status check_integers(const checkpoint_in *in, const rung_quantizati
   return RUNG_OK;
 }
 
-/* Those weights that a file says nothing of, as files of before do not, have the scales that their values give. */
-static rung_status set_weight_scales(const checkpoint_in *in, const rung_model *model) {
-  const rung_node *node;
-  for (int i = 0; (node = rung_graph_node(model->graph, i)) != NULL; i++) {
-    const rung_tensor *mine = rung_quantization_weight_scale(model->quantization, node);
-    char name[1024];
-    snprintf(name, sizeof name, "rung.weight_scale.%s", mine != NULL ? node->input[1]->name : "");
-    if (mine == NULL || rung_safetensors_find(in->file, name) == NULL) continue;
-    const rung_tensor *scale = rung_safetensors_expect(in->file, name, RUNG_F32, &mine->shape);
-    if (scale == NULL) return rung_error_status();
-    if (rung_quantization_set_weight_scale(model->quantization, node, scale->data) != RUNG_OK)
-      return rung_fail(RUNG_ERROR_FORMAT, "%s: %s", in->path, rung_error());
-  }
-  return RUNG_OK;
-}
-
 static rung_status set_quantization(const checkpoint_in *in, rung_model *model, const file_contents *contents) {
   rung_status status = model_bind_types(model, &contents->inputs);
   if (status != RUNG_OK) return status;
@@ -181,7 +165,7 @@ static rung_status set_quantization(const checkpoint_in *in, rung_model *model, 
   rung_graph_set_step(rung_quantization_graph(model->quantization, RUNG_ARITHMETIC_INTEGER), fields->integer_steps);
   rung_graph_set_step(rung_quantization_graph(model->quantization, RUNG_ARITHMETIC_SIMULATED), fields->simulated_steps);
   status = checkpoint_get_quantizers(in, model->quantization);
-  if (status == RUNG_OK) status = set_weight_scales(in, model);
+  if (status == RUNG_OK) status = checkpoint_get_scales(in, model->quantization);
   if (status != RUNG_OK) return status;
   rung_quantization_refresh(model->quantization);
   rung_quantization_make_integers(model->quantization);

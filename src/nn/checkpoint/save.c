@@ -138,17 +138,6 @@ static void put_integers(checkpoint_out *out, const rung_quantization *quantizat
   }
 }
 
-/* Scales of weights that came from elsewhere. */
-static void put_weight_scales(checkpoint_out *out, const rung_model *model) {
-  const rung_node *node;
-  for (int i = 0; out->status == RUNG_OK && (node = rung_graph_node(model->graph, i)) != NULL; i++) {
-    const rung_tensor *scale = rung_quantization_weight_scale(model->quantization, node);
-    if (scale == NULL || *(const float *)scale->data == 0) continue;
-    const char *name = join(out, "rung.weight_scale", node->input[1]->name);
-    if (name != NULL && !holds(out, name)) checkpoint_put(out, name, "", RUNG_F32, scale->shape, scale->data);
-  }
-}
-
 rung_status checkpoint_save(const rung_model *model, const fit_state *fit, const char *path) {
   checkpoint_out out = {.arena = rung_arena_new()};
   if (out.arena == NULL) return RUNG_ERROR_MEMORY;
@@ -159,7 +148,7 @@ rung_status checkpoint_save(const rung_model *model, const fit_state *fit, const
     rung_quantization_refresh(model->quantization); /* it may have trained in another form */
     rung_quantization_make_integers(model->quantization);
     put_integers(&out, model->quantization);
-    put_weight_scales(&out, model);
+    checkpoint_put_scales(&out, model->quantization);
     checkpoint_put_quantizers(&out, model->quantization);
   }
   if (out.status == RUNG_OK) checkpoint_put_history(&out, model);

@@ -1,44 +1,59 @@
-/* fake_quantize: an activation x on its quantization grid, still as f32 (eq. 6).
+/* fake_quantize: an activation x on its quantization grid, still as f32 (eq. 6); with a learned scale, backward is that
+ * of its method (qat/).
  *
  * forward   y[i] = s (clamp(k[i], qmin, qmax) - z),  k[i] = rne(x[i] (1/s)) + z;  1 bit: x[i] >= 0 ? s : -s
  * backward  dx[i] += qmin <= k[i] <= qmax ? dy[i] : 0;  1 bit: |x[i]| <= s ? dy[i] : 0
  *
  * A quantizer that is off lets everything through.
  *
- * fake_quantize_weight: a weight w [rows, ...] on the grid of its own present values, one scale s a row, tensor or
- * group.
+ * fake_quantize_weight: a weight w [rows, ...] on its grid, one scale s a row, tensor or group, by a method of qat/.
  *
- * forward   y[i] = s clamp(rne(w[i] (1/s)), -qmax, qmax),  s = max|w| / qmax;  binary: s sign(w[i]), s = mean|w|
- * backward  dw[i] += dy[i], as no weight lies outside;  binary: |w[i]| <= 1 ? dy[i] : 0 */
+ * forward   y[i] = s q[i]
+ * backward  dw[i] += dy[i], or what the method makes of it; ds, where the scales are learned */
 #include "../qparams.h"
 #include "../weight_grid.h"
+#include "learned_scale.h"
 #include "observing.h"
 
-#include <math.h>
 #include <string.h>
 
 /* ---- Activations ------------------------------------------------------------------------------------------------ */
+
+enum { x_input, parameter_input };
+
+typedef struct activation_state {
+  uint8_t *mask; /* a bit an element; NULL: x wants no gradient, or the scale is learned */
+  learned_scale learned;
+} activation_state;
 
 static rung_status infer(rung_node *node) {
   rung_status status = observing_check(node);
   if (status != RUNG_OK) return status;
   node->value.type = RUNG_F32;
-  node->value.shape = node->input[0]->value.shape;
-  if (!rung_node_wants_gradient(node->input[0])) return RUNG_OK;
-  int64_t count = rung_tensor_count(&node->value);
-  node->state = rung_node_allocate(node, (size_t)(count + 7) / 8, 1); /* the mask, a bit an element */
-  return node->state ? RUNG_OK : RUNG_ERROR_MEMORY;
+  node->value.shape = node->input[x_input]->value.shape;
+  activation_state *state = node->state = rung_node_allocate(node, 1, sizeof *state);
+  if (!state) return RUNG_ERROR_MEMORY;
+  rung_quantizer *quantizer = ((const observing *)node->attributes)->quantizer;
+  status = learned_plan(&state->learned, node, parameter_input, quantizer, learned_blocks(node));
+  if (status != RUNG_OK || state->learned.node || !rung_node_wants_gradient(node->input[x_input])) return status;
+  state->mask = rung_node_allocate(node, (size_t)(rung_tensor_count(&node->value) + 7) / 8, 1);
+  return state->mask ? RUNG_OK : RUNG_ERROR_MEMORY;
+}
+
+static void prepare(rung_node *node, const rung_replay *replay) {
+  learned_begin(&((activation_state *)node->state)->learned, replay);
 }
 
 static void forward(rung_node *node, const rung_replay *replay) {
   const rung_quantizer *quantizer = ((const observing *)node->attributes)->quantizer;
+  const activation_state *state = node->state;
   const rung_kernels *kernels = rung_kernels_active();
   (void)observing_forward(node, replay);
   int64_t begin, end;
   rung_node_slice(node, replay, &begin, &end);
-  const float *x = (const float *)node->input[0]->value.data + begin;
+  const float *x = (const float *)node->input[x_input]->value.data + begin;
   float *y = (float *)node->value.data + begin;
-  uint8_t *mask = replay->backward && node->state ? (uint8_t *)node->state + begin / 8 : NULL;
+  uint8_t *mask = replay->backward && state->mask ? state->mask + begin / 8 : NULL;
   if (quantizer->state == RUNG_QUANTIZER_OFF) {
     kernels->scale_add(y, x, 1, end - begin, false);
     if (mask) memset(mask, 0xFF, (size_t)(end - begin + 7) / 8);
@@ -53,25 +68,47 @@ static void forward(rung_node *node, const rung_replay *replay) {
 }
 
 static void backward(rung_node *node, const rung_replay *replay) {
-  rung_node *x = node->input[0];
-  if (!rung_node_wants_gradient(x)) return;
+  rung_node *x = node->input[x_input];
+  activation_state *state = node->state;
   int64_t begin, end;
   rung_node_slice(node, replay, &begin, &end);
-  rung_kernels_active()->mask_apply((float *)x->gradient.data + begin, (const float *)node->gradient.data + begin,
-                                    (const uint8_t *)node->state + begin / 8, end - begin, node->accumulate[0]);
+  if (state->learned.node) {
+    learned_pass(&state->learned, replay);
+  } else if (rung_node_wants_gradient(x)) {
+    rung_kernels_active()->mask_apply((float *)x->gradient.data + begin, (const float *)node->gradient.data + begin,
+                                      state->mask + begin / 8, end - begin, node->accumulate[x_input]);
+  }
+}
+
+static void backward_weights(rung_node *node, const rung_replay *replay) {
+  learned_hand_over(&((activation_state *)node->state)->learned, replay, learned_blocks(node));
+}
+
+static void settle(rung_node *node, const rung_replay *replay) {
+  observing_settle(node, replay);
+  learned_settle(&((activation_state *)node->state)->learned);
 }
 
 static const rung_op fake_quantize_op = {.name = "fake_quantize",
-                                         .input_count = 1,
+                                         .input_count = 2,
                                          .infer = infer,
+                                         .prepare = prepare,
                                          .forward = forward,
                                          .backward = backward,
-                                         .settle = observing_settle,
+                                         .backward_weights = backward_weights,
+                                         .weights = 1 << parameter_input,
+                                         .settle = settle,
                                          .elementwise = true};
 
-rung_node *rung_fake_quantize(rung_node *x, rung_quantizer *quantizer, rung_ranges ranges) {
+rung_node *rung_fake_quantize_with(rung_node *x, rung_node *parameter, rung_quantizer *quantizer, rung_ranges ranges) {
+  if (!x) return NULL;
   const observing attributes = {quantizer, ranges};
-  return rung_record(&fake_quantize_op, &x, &attributes, sizeof attributes);
+  rung_node *inputs[] = {x, parameter};
+  return rung_record(&fake_quantize_op, inputs, &attributes, sizeof attributes);
+}
+
+rung_node *rung_fake_quantize(rung_node *x, rung_quantizer *quantizer, rung_ranges ranges) {
+  return rung_fake_quantize_with(x, NULL, quantizer, ranges);
 }
 
 /* ---- Weights ---------------------------------------------------------------------------------------------------- */
@@ -81,29 +118,30 @@ enum { weight_input, scale_input };
 /* The weight's grid, and what the forward pass makes on it. */
 typedef struct weight_state {
   weight_grid grid;
-  int8_t *q;    /* [rows, columns] */
-  float *scale; /* [rows, groups] */
+  int8_t *q;                      /* [rows, columns] */
+  float *scale, *threshold;       /* [rows, groups]; threshold NULL where the method has none */
+  float *before, *scale_gradient; /* learned: the operand before the step; [rows, groups] */
 } weight_state;
 
 static weight_grid grid_of(const rung_node *node) {
   const rung_weight_options *options = node->attributes;
   const rung_tensor *weight = &node->input[weight_input]->value;
-  const rung_node *scale = node->input[scale_input];
-  return (weight_grid){.method = weight_method_of(options->method),
+  return (weight_grid){.method = weight_method_of(options->method, options->format.bits),
                        .format = options->format,
                        .per_tensor = options->granularity == RUNG_PER_TENSOR,
                        .rows = weight->shape.extent[0],
                        .columns = rung_tensor_count(weight) / weight->shape.extent[0],
                        .group = options->granularity == RUNG_PER_GROUP ? options->group : 0,
-                       .operand = scale ? scale->value.data : NULL};
+                       .operand = node->input[scale_input]};
 }
 
 static rung_status check_weight(const rung_node *node) {
   const rung_weight_options *options = node->attributes;
   const rung_tensor *weight = &node->input[weight_input]->value;
   rung_status status = rung_format_check(&options->format, "weight_bits");
+  if (status == RUNG_OK) status = weight_method_check(options->method, options->format.bits);
   if (status != RUNG_OK) return status;
-  if (!options->format.symmetric)
+  if (!options->format.symmetric && options->method != RUNG_WEIGHTS_LSQ)
     return rung_fail(RUNG_ERROR_ARGUMENT, "%s: the format is affine, expected symmetric", node->name);
   if (weight->type != RUNG_F32 || weight->shape.rank < 1)
     return rung_fail(RUNG_ERROR_ARGUMENT, "%s: '%s' is %s of rank %d, expected f32 of rank 1 or more", node->name,
@@ -113,21 +151,32 @@ static rung_status check_weight(const rung_node *node) {
   return RUNG_OK;
 }
 
+static rung_status plan_weight(rung_node *node, weight_state *state) {
+  const weight_grid *grid = &state->grid;
+  const size_t scales = (size_t)(grid->rows * weight_grid_groups(grid));
+  state->q = rung_node_allocate(node, (size_t)(grid->rows * grid->columns), 1);
+  state->scale = rung_node_allocate(node, scales, sizeof(float));
+  bool have = state->q && state->scale;
+  if (have && grid->method->threshold) have = (state->threshold = rung_node_allocate(node, scales, sizeof(float)));
+  if (have && weight_grid_learns(grid)) {
+    state->before = rung_node_allocate(node, scales, sizeof(float));
+    state->scale_gradient = rung_node_allocate(node, scales, sizeof(float));
+    have = state->before && state->scale_gradient;
+  }
+  return have ? RUNG_OK : RUNG_ERROR_MEMORY;
+}
+
 static rung_status infer_weight(rung_node *node) {
   rung_status status = check_weight(node);
   if (status != RUNG_OK) return status;
   const rung_tensor *weight = &node->input[weight_input]->value;
   node->value.type = RUNG_F32;
   node->value.shape = weight->shape;
-  const weight_grid grid = grid_of(node);
-  status = weight_grid_check(&grid, node->input[scale_input]);
-  if (status != RUNG_OK) return status;
   weight_state *state = node->state = rung_node_allocate(node, 1, sizeof *state);
   if (!state) return RUNG_ERROR_MEMORY;
-  state->grid = grid;
-  state->q = rung_node_allocate(node, (size_t)rung_tensor_count(weight), 1);
-  state->scale = rung_node_allocate(node, (size_t)(grid.rows * weight_grid_groups(&grid)), sizeof(float));
-  return state->q && state->scale ? RUNG_OK : RUNG_ERROR_MEMORY;
+  state->grid = grid_of(node);
+  status = weight_grid_check(&state->grid);
+  return status == RUNG_OK ? plan_weight(node, state) : status;
 }
 
 /* This member's rows. */
@@ -142,35 +191,69 @@ static void forward_weight(rung_node *node, const rung_replay *replay) {
   int64_t begin, end;
   my_rows(node, replay, &begin, &end);
   if (begin == end) return;
-  weight_grid_scales(&state->grid, w, begin, end, state->scale);
-  weight_grid_codes(&state->grid, w, begin, end, state->scale, state->q);
+  weight_grid_scales(&state->grid, w, begin, end, state->scale, state->threshold);
+  weight_grid_codes(&state->grid, w, begin, end, state->scale, state->threshold, state->q);
   weight_grid_reals(&state->grid, state->q, begin, end, state->scale, node->value.data);
 }
 
-static void backward_weight(rung_node *node, const rung_replay *replay) {
-  rung_node *weight = node->input[0];
-  if (!rung_node_wants_gradient(weight)) return;
-  const float *w = weight->value.data, *dy = node->gradient.data;
-  float *dw = weight->gradient.data;
-  int64_t begin, end;
-  my_rows(node, replay, &begin, &end);
-  begin *= ((const weight_state *)node->state)->grid.columns;
-  end *= ((const weight_state *)node->state)->grid.columns;
-  if (((const rung_weight_options *)node->attributes)->format.bits > 1) {
-    rung_kernels_active()->scale_add(dw + begin, dy + begin, 1, end - begin, node->accumulate[0]);
+static bool trains(const rung_replay *replay) {
+  return replay->training && replay->backward;
+}
+
+static void prepare_weight(rung_node *node, const rung_replay *replay) {
+  const weight_state *state = node->state;
+  if (state->before && trains(replay))
+    weight_grid_begin(&state->grid, node->input[weight_input]->value.data, state->before);
+}
+
+/* The scales' gradients, of this member's rows; per tensor of all. */
+static void backward_scale(rung_node *node, const rung_replay *replay, int64_t begin, int64_t end) {
+  const weight_state *state = node->state;
+  const int64_t groups = weight_grid_groups(&state->grid);
+  float *to = node->input[scale_input]->gradient.data, total;
+  const rung_kernels *kernels = rung_kernels_active();
+  if (!state->grid.per_tensor) {
+    kernels->scale_add(to + begin * groups, state->scale_gradient + begin * groups, 1, (end - begin) * groups,
+                       node->accumulate[scale_input]);
     return;
   }
-  for (int64_t i = begin; i < end; i++) {
-    float passed = fabsf(w[i]) <= 1 ? dy[i] : 0;
-    dw[i] = node->accumulate[0] ? dw[i] + passed : passed;
-  }
+  rung_team_barrier(replay->team);
+  if (replay->ith != 0) return;
+  total = weight_grid_total(&state->grid, state->scale_gradient);
+  kernels->scale_add(to, &total, 1, 1, node->accumulate[scale_input]);
+}
+
+/* In place, as no other reads the gradient of the simulated weight. */
+static void backward_weight(rung_node *node, const rung_replay *replay) {
+  const weight_state *state = node->state;
+  rung_node *weight = node->input[weight_input];
+  int64_t begin, end, columns = state->grid.columns;
+  my_rows(node, replay, &begin, &end);
+  float *dy = (float *)node->gradient.data + begin * columns;
+  weight_grid_backward(&state->grid, dy, weight->value.data, state->q, begin, end, state->scale, state->scale_gradient);
+  if (rung_node_wants_gradient(weight))
+    rung_kernels_active()->scale_add((float *)weight->gradient.data + begin * columns, dy, 1, (end - begin) * columns,
+                                     node->accumulate[weight_input]);
+  if (state->scale_gradient) backward_scale(node, replay, begin, end);
+}
+
+static void settle_weight(rung_node *node, const rung_replay *replay) {
+  const weight_state *state = node->state;
+  const rung_node *weight = node->input[weight_input];
+  if (!trains(replay)) return;
+  if (state->before)
+    weight_grid_hold(&state->grid, state->before, 0, rung_tensor_count(&node->input[scale_input]->value));
+  if (rung_node_wants_gradient(weight))
+    weight_grid_clamp(&state->grid, weight->value.data, rung_tensor_count(&weight->value));
 }
 
 static const rung_op fake_quantize_weight_op = {.name = "fake_quantize_weight",
                                                 .input_count = 2,
                                                 .infer = infer_weight,
+                                                .prepare = prepare_weight,
                                                 .forward = forward_weight,
-                                                .backward = backward_weight};
+                                                .backward = backward_weight,
+                                                .settle = settle_weight};
 
 rung_node *rung_fake_quantize_weight_with(rung_node *weight, rung_node *scale, const rung_weight_options *options) {
   if (!weight) return NULL;

@@ -72,8 +72,12 @@ static rung_status infer(rung_node *node) {
   node->value.type = state->quantizer ? x->value.type : RUNG_I32;
   node->value.shape = x->value.shape;
   const integer_weights *from = &linear_of(node)->weights;
-  state->weights = (integer_weights){
-      .format = from->format, .granularity = RUNG_PER_GROUP, .in = from->in, .out = from->out, .group = group_of(from)};
+  state->weights = (integer_weights){.grid = from->grid,
+                                     .format = from->format,
+                                     .granularity = RUNG_PER_GROUP,
+                                     .in = from->in,
+                                     .out = from->out,
+                                     .group = group_of(from)};
   rung_status status = integer_weights_plan(&state->weights, node);
   if (status != RUNG_OK) return status;
   size_t count = (size_t)rung_tensor_count(&node->value), out = (size_t)from->out;

@@ -10,6 +10,7 @@ enum { HISTOGRAM_STEPS = 8 };
 
 bool observing_is_due(const rung_quantizer *quantizer, rung_ranges ranges, const rung_replay *replay) {
   if (!replay->training || quantizer->state == RUNG_QUANTIZER_FROZEN) return false;
+  if (quantizer->method != RUNG_ACTIVATIONS_OBSERVED) return false;
   return ranges == RUNG_RANGES_CURRENT || rung_observer_needs_range_only(quantizer->observer) ||
          replay->step % HISTOGRAM_STEPS == 0;
 }
@@ -26,7 +27,8 @@ rung_status observing_check(const rung_node *node) {
 
 bool observing_forward(const rung_node *node, const rung_replay *replay) {
   const observing *attributes = node->attributes;
-  if (!replay->training || attributes->ranges != RUNG_RANGES_CURRENT) return false;
+  if (attributes->ranges != RUNG_RANGES_CURRENT) return false;
+  if (!observing_is_due(attributes->quantizer, attributes->ranges, replay)) return false;
   rung_team_barrier(replay->team);
   if (replay->ith == 0) observe(node);
   rung_team_barrier(replay->team);

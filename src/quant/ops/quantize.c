@@ -8,6 +8,7 @@
  * forward   y[i] = s (q[i] - z)
  * backward  dx[i] += dy[i]: the gradient of an integer tensor is that of the real numbers it stands for. */
 #include "../qparams.h"
+#include "learned_scale.h"
 #include "observing.h"
 #include "quantized_ops.h"
 
@@ -22,20 +23,31 @@ static void take_parameters(rung_node *node) {
   node->value.zero_point = quantizer->zero_point;
 }
 
+enum { x_input, parameter_input };
+
+typedef struct quantize_state {
+  uint8_t *mask; /* a bit an element; NULL: x wants no gradient, or the scale is learned */
+  learned_scale learned;
+} quantize_state;
+
 static rung_status infer_quantize(rung_node *node) {
   rung_status status = observing_check(node);
   if (status != RUNG_OK) return status;
-  node->value.type = ((const observing *)node->attributes)->quantizer->format.is_signed ? RUNG_I8 : RUNG_U8;
-  node->value.shape = node->input[0]->value.shape;
-  if (!rung_node_wants_gradient(node->input[0])) return RUNG_OK;
+  rung_quantizer *quantizer = ((const observing *)node->attributes)->quantizer;
+  node->value.type = quantizer->format.is_signed ? RUNG_I8 : RUNG_U8;
+  node->value.shape = node->input[x_input]->value.shape;
+  quantize_state *state = node->state = rung_node_allocate(node, 1, sizeof *state);
+  if (!state) return RUNG_ERROR_MEMORY;
+  status = learned_plan(&state->learned, node, parameter_input, quantizer, learned_blocks(node));
+  if (status != RUNG_OK || state->learned.node || !rung_node_wants_gradient(node->input[x_input])) return status;
   int64_t count = rung_tensor_count(&node->value);
   node->scratch_bytes = MASK_BLOCK * sizeof(float);
-  node->state = rung_node_allocate(node, (size_t)(count + 7) / 8, 1); /* the mask, a bit an element */
-  return node->state ? RUNG_OK : RUNG_ERROR_MEMORY;
+  state->mask = rung_node_allocate(node, (size_t)(count + 7) / 8, 1);
+  return state->mask ? RUNG_OK : RUNG_ERROR_MEMORY;
 }
 
 static void prepare_quantize(rung_node *node, const rung_replay *replay) {
-  (void)replay;
+  learned_begin(&((quantize_state *)node->state)->learned, replay);
   take_parameters(node);
 }
 
@@ -56,31 +68,52 @@ static void forward_quantize(rung_node *node, const rung_replay *replay) {
   int64_t begin, end;
   rung_node_slice(node, replay, &begin, &end);
   const float *x = (const float *)node->input[0]->value.data + begin;
+  const quantize_state *state = node->state;
   quantizer_codes(quantizer, (uint8_t *)node->value.data + begin, x, end - begin);
-  if (replay->backward && node->state)
-    make_mask(quantizer, (uint8_t *)node->state + begin / 8, x, end - begin, replay->scratch);
+  if (replay->backward && state->mask) make_mask(quantizer, state->mask + begin / 8, x, end - begin, replay->scratch);
 }
 
 static void backward_quantize(rung_node *node, const rung_replay *replay) {
-  rung_node *x = node->input[0];
-  if (!rung_node_wants_gradient(x)) return;
+  rung_node *x = node->input[x_input];
+  quantize_state *state = node->state;
   int64_t begin, end;
   rung_node_slice(node, replay, &begin, &end);
-  rung_kernels_active()->mask_apply((float *)x->gradient.data + begin, (const float *)node->gradient.data + begin,
-                                    (const uint8_t *)node->state + begin / 8, end - begin, node->accumulate[0]);
+  if (state->learned.node) {
+    learned_pass(&state->learned, replay);
+  } else if (rung_node_wants_gradient(x)) {
+    rung_kernels_active()->mask_apply((float *)x->gradient.data + begin, (const float *)node->gradient.data + begin,
+                                      state->mask + begin / 8, end - begin, node->accumulate[x_input]);
+  }
+}
+
+static void backward_weights(rung_node *node, const rung_replay *replay) {
+  learned_hand_over(&((quantize_state *)node->state)->learned, replay, learned_blocks(node));
+}
+
+static void settle_quantize(rung_node *node, const rung_replay *replay) {
+  observing_settle(node, replay);
+  learned_settle(&((quantize_state *)node->state)->learned);
 }
 
 const rung_op quantize_op = {.name = "quantize",
-                             .input_count = 1,
+                             .input_count = 2,
                              .infer = infer_quantize,
                              .prepare = prepare_quantize,
                              .forward = forward_quantize,
                              .backward = backward_quantize,
-                             .settle = observing_settle};
+                             .backward_weights = backward_weights,
+                             .weights = 1 << parameter_input,
+                             .settle = settle_quantize};
+
+rung_node *rung_quantize_node_with(rung_node *x, rung_node *parameter, rung_quantizer *quantizer, rung_ranges ranges) {
+  if (!x) return NULL;
+  const observing attributes = {quantizer, ranges};
+  rung_node *inputs[] = {x, parameter};
+  return rung_record(&quantize_op, inputs, &attributes, sizeof attributes);
+}
 
 rung_node *rung_quantize_node(rung_node *x, rung_quantizer *quantizer, rung_ranges ranges) {
-  const observing attributes = {quantizer, ranges};
-  return rung_record(&quantize_op, &x, &attributes, sizeof attributes);
+  return rung_quantize_node_with(x, NULL, quantizer, ranges);
 }
 
 bool rung_node_is_quantize(const rung_node *node) {

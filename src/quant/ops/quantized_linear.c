@@ -20,21 +20,21 @@ static bool observes(const linear_state *state, const rung_replay *replay) {
 /* Observing takes a pass of its own where a column's smallest and largest accumulator do not tell enough, or where this
  * very batch sets the range. */
 static bool observes_apart(const linear_state *state) {
-  return state->options.output && (state->options.ranges == RUNG_RANGES_CURRENT || state->options.group > 0 ||
-                                   !rung_observer_needs_range_only(state->options.output->observer));
+  return state->options.output &&
+         (state->learned.node || state->options.ranges == RUNG_RANGES_CURRENT || state->options.group > 0 ||
+          !rung_observer_needs_range_only(state->options.output->observer));
 }
 
 static weight_grid grid_of(const rung_node *node) {
   const rung_quantized_linear_options *options = node->attributes;
   const rung_shape *w = &node->input[weight_input]->value.shape;
-  const rung_node *scale = node->input[scale_input];
-  return (weight_grid){.method = weight_method_of(options->weights),
+  return (weight_grid){.method = weight_method_of(options->weights, options->weight_format.bits),
                        .format = options->weight_format,
                        .per_tensor = options->granularity == RUNG_PER_TENSOR,
                        .rows = w->extent[0],
                        .columns = w->extent[1],
                        .group = options->group,
-                       .operand = scale ? scale->value.data : NULL};
+                       .operand = node->input[scale_input]};
 }
 
 static rung_status check_operands(const rung_node *node) {
@@ -54,8 +54,10 @@ static rung_status check_operands(const rung_node *node) {
     return rung_fail(RUNG_ERROR_SHAPE, "quantized_linear: bias is %s, expected [%lld]",
                      rung_shape_format(&bias->value.shape, have_x, sizeof have_x), (long long)w->extent[0]);
   const rung_quantized_linear_options *options = node->attributes;
+  rung_status status = weight_method_check(options->weights, options->weight_format.bits);
+  if (status != RUNG_OK) return status;
   const weight_grid grid = grid_of(node);
-  rung_status status = weight_grid_check(&grid, node->input[scale_input]);
+  status = weight_grid_check(&grid);
   if (status != RUNG_OK) return status;
   if ((int)options->backward < 0 || options->backward >= RUNG_BACKWARD_COUNT)
     return rung_fail(RUNG_ERROR_ARGUMENT, "quantized_linear: backward %d, expected f32 (0), bf16 (1) or int8 (2)",
@@ -73,7 +75,14 @@ static rung_status plan_memory(rung_node *node, linear_state *state) {
   state->acc_max = rung_node_allocate(node, (size_t)out, sizeof(int32_t));
   state->low = rung_node_allocate(node, (size_t)out, sizeof(float));
   state->high = rung_node_allocate(node, (size_t)out, sizeof(float));
-  bool have = state->mask && state->acc_min && state->acc_max && state->low && state->high;
+  const bool learns = weight_grid_learns(&state->weights.grid);
+  const size_t scales = (size_t)(out * state->weights.groups);
+  if (learns) state->before = rung_node_allocate(node, scales, sizeof(float));
+  if (learns) state->scale_gradient = rung_node_allocate(node, scales, sizeof(float));
+  status = learned_plan(&state->learned, node, output_scale_input, state->options.output, batch);
+  if (status != RUNG_OK) return status;
+  bool have = (!learns || (state->before && state->scale_gradient)) && state->mask && state->acc_min &&
+              state->acc_max && state->low && state->high;
   bool observes = observes_apart(state);
   if (have && (observes || state->options.accumulators)) {
     state->acc = rung_node_allocate(node, (size_t)(batch * out), sizeof(int32_t));
@@ -152,6 +161,9 @@ static void prepare(rung_node *node, const rung_replay *replay) {
   linear_state *state = node->state;
   if (replay->training) state->fresh = false;                      /* observing moves the scales, ... */
   if (replay->training && !replay->take) state->quantized = false; /* ... and the caller the shadows */
+  if (state->before && replay->training && replay->backward)
+    weight_grid_begin(&state->weights.grid, node->input[weight_input]->value.data, state->before);
+  learned_begin(&state->learned, replay);
   if (state->options.output) set_output(node);
 }
 
@@ -277,6 +289,7 @@ static void forward(rung_node *node, const rung_replay *replay) {
     return;
   }
   bool due = observes(state, replay);
+  if (state->learned.node && replay->backward) observe_columns(node, replay); /* for its backward pass */
   if (due && state->real) {
     observe_columns(node, replay);
     if (state->options.ranges == RUNG_RANGES_CURRENT) take_current_range(node, replay);
@@ -307,8 +320,20 @@ static void observe_fused_range(const rung_node *node) {
   rung_quantizer_observe_range(state->options.output, low, high);
 }
 
+/* After the optimizer: what it moved stays within its bounds. */
+static void settle_parameters(rung_node *node, const rung_replay *replay) {
+  const linear_state *state = node->state;
+  const rung_node *weight = node->input[weight_input], *scale = node->input[scale_input];
+  if (!replay->training || !replay->backward) return;
+  if (state->before) weight_grid_hold(&state->weights.grid, state->before, 0, rung_tensor_count(&scale->value));
+  if (rung_node_wants_gradient(weight) && !rung_node_takes(node, weight_input, replay)) /* else it is done */
+    weight_grid_clamp(&state->weights.grid, weight->value.data, rung_tensor_count(&weight->value));
+}
+
 static void settle(rung_node *node, const rung_replay *replay) {
   linear_state *state = node->state;
+  settle_parameters(node, replay);
+  learned_settle(&state->learned);
   state->fresh = !replay->training;
   state->quantized = !replay->training || quantized_linear_requantizes(node, replay);
   if (!observes(state, replay)) return;
@@ -319,20 +344,21 @@ static void settle(rung_node *node, const rung_replay *replay) {
 }
 
 const rung_op quantized_linear_op = {.name = "quantized_linear",
-                                     .input_count = 4,
+                                     .input_count = 5,
                                      .infer = infer,
                                      .prepare = prepare,
                                      .forward = forward,
                                      .backward = quantized_linear_backward,
                                      .backward_weights = quantized_linear_backward_weights,
-                                     .weights = 1 << weight_input | 1 << bias_input,
+                                     .weights = 1 << weight_input | 1 << bias_input | 1 << scale_input |
+                                                1 << output_scale_input,
                                      .settle = settle,
                                      .reads_integers = true};
 
 rung_node *rung_quantized_linear(rung_node *x, rung_node *weight, rung_node *bias,
                                  const rung_quantized_linear_options *options) {
   if (!x || !weight) return NULL;
-  rung_node *inputs[] = {x, weight, bias, options->weight_scale};
+  rung_node *inputs[] = {x, weight, bias, options->weight_scale, options->output_scale};
   return rung_record(&quantized_linear_op, inputs, options, sizeof *options);
 }
 

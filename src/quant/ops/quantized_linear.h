@@ -4,8 +4,9 @@
 #define RUNG_QUANTIZED_LINEAR_H
 
 #include "../integer_weights.h"
+#include "learned_scale.h"
 
-enum { x_input, weight_input, bias_input, scale_input };
+enum { x_input, weight_input, bias_input, scale_input, output_scale_input };
 
 /* The gradient of the output as int8, times one scale: g, and h[i,j] = g[i,j] s_w[j]. */
 typedef struct gradient_codes {
@@ -19,16 +20,18 @@ typedef struct gradient_codes {
 typedef struct linear_state {
   rung_quantized_linear_options options;
   integer_weights weights;
-  bool quantized;             /* the integer weights are those of the present shadows */
-  bool fresh;                 /* and their biases and multipliers those of the present scales */
-  int32_t qmin, qmax;         /* the output's clamp */
-  uint8_t *mask;              /* [batch, mask_stride] */
-  int64_t mask_stride;        /* bytes */
-  int32_t *acc_min, *acc_max; /* [out] of the last replay that observed them */
-  float *low, *high;          /* [out]: the same as reals */
-  int32_t *acc;               /* [batch, out], for observers that need every value, and for accumulators; or NULL */
-  float *real;                /* [batch, out]: acc as reals, after the clamp, for observers; or NULL */
-  gradient_codes codes;       /* RUNG_BACKWARD_INT8 */
+  bool quantized;                 /* the integer weights are those of the present shadows */
+  bool fresh;                     /* and their biases and multipliers those of the present scales */
+  int32_t qmin, qmax;             /* the output's clamp */
+  uint8_t *mask;                  /* [batch, mask_stride] */
+  int64_t mask_stride;            /* bytes */
+  int32_t *acc_min, *acc_max;     /* [out] of the last replay that observed them */
+  float *low, *high;              /* [out]: the same as reals */
+  int32_t *acc;                   /* [batch, out], for observers that need every value, and for accumulators; or NULL */
+  float *real;                    /* [batch, out]: acc as reals, after the clamp, for observers; or NULL */
+  gradient_codes codes;           /* RUNG_BACKWARD_INT8 */
+  learned_scale learned;          /* the output's */
+  float *before, *scale_gradient; /* learned weight scales: the operand before the step; [out, groups] */
 } linear_state;
 
 /* The integers that an output quantized so can have behind the clamp: ReLU raises qmin to the zero point, ReLU6 lowers

@@ -85,7 +85,7 @@ static rung_gradient my_gradient(const rung_node *node, const rung_replay *repla
                          .columns = end - *begin,
                          .g = (const float *)node->gradient.data + *begin,
                          .stride = out,
-                         .mask = state->options.output ? state->mask + *begin / 8 : NULL,
+                         .mask = state->options.output && !state->learned.node ? state->mask + *begin / 8 : NULL,
                          .mask_stride = state->mask_stride,
                          .column_scale = state->codes.h ? state->codes.column_scale + *begin : NULL};
 }
