@@ -99,8 +99,7 @@ static void quantize(rung_model *model, const settings *options, const rung_data
   check(rung_calibrate(model, data, 1000) == RUNG_OK);
 }
 
-/* ---- 3. Train it --------------------------------------------------------------------------------------------------
- */
+/* ---- 3. Train it ------------------------------------------------------------------------------------------------- */
 
 typedef struct training {
   rung_model *model;
@@ -112,18 +111,6 @@ typedef struct training {
   int selected_epoch, best_epoch, epochs; /* epochs: so far */
   double seconds;
 } training;
-
-static void clamp_weights(rung_model *model) {
-  for (int i = 0; i < rung_model_parameter_count(model); i++) {
-    rung_parameter weight = rung_model_parameter(model, i);
-    if (!is_weight(&weight)) continue;
-    for (int64_t k = 0; k < weight.shape.extent[0] * weight.shape.extent[1]; k++) {
-      float w = weight.value[k];
-      weight.value[k] = w < -1 ? -1 : w > 1 ? 1 : w;
-    }
-  }
-  rung_model_touch(model);
-}
 
 /* The test set is looked at after every epoch only to report what choosing by it would give. */
 static void end_epoch(training *t, const rung_progress *progress) {
@@ -151,7 +138,6 @@ static void end_epoch(training *t, const rung_progress *progress) {
 
 static bool after_step(void *context, const rung_progress *progress) {
   training *t = context;
-  if (t->options->recipe->unit_weights) clamp_weights(t->model);
   if (progress->step == progress->steps) end_epoch(t, progress);
   return false;
 }
@@ -188,8 +174,7 @@ static void train(training *t) {
   rung_model_free(teacher);
 }
 
-/* ---- 4. Freeze it to integers, and hold these against the model ----------------------------------------------------
- */
+/* ---- 4. Freeze it to integers, and hold these against the model -------------------------------------------------- */
 
 static void report(const training *t) {
   const settings *options = t->options;
