@@ -2,6 +2,25 @@
 # headers alone. It writes its man pages and completion scripts itself.
 file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/src/cli/*.c)
 list(FILTER sources EXCLUDE REGEX "/main\\.c$")
+# What a report's page is put together from, as arrays of C.
+set(assets "")
+set(asset_files "")
+foreach(name page.html page.css page.js)
+  string(REPLACE "." "_" variable ${name})
+  list(APPEND assets ${variable}=${CMAKE_CURRENT_SOURCE_DIR}/src/cli/report/${name})
+  list(APPEND asset_files ${CMAKE_CURRENT_SOURCE_DIR}/src/cli/report/${name})
+endforeach()
+if(RUNG_CHART_JS)
+  list(APPEND asset_files ${RUNG_CHART_JS})
+  set(chart_js ${RUNG_CHART_JS})
+endif()
+add_custom_command(
+  OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/report/assets.c
+  COMMAND ${CMAKE_COMMAND} -DOUTPUT=${CMAKE_CURRENT_BINARY_DIR}/report/assets.c -P
+          ${CMAKE_CURRENT_SOURCE_DIR}/cmake/embed.cmake -- ${assets} chart_js=${chart_js}
+  DEPENDS ${asset_files} ${CMAKE_CURRENT_SOURCE_DIR}/cmake/embed.cmake)
+list(APPEND sources ${CMAKE_CURRENT_BINARY_DIR}/report/assets.c)
+
 add_library(rung_cli OBJECT ${sources}) # apart from main: the tests read its table
 target_include_directories(rung_cli PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/src/cli ${CMAKE_CURRENT_SOURCE_DIR}/include)
 target_link_libraries(rung_cli PRIVATE rung_flags)

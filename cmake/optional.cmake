@@ -1,5 +1,6 @@
 # Libraries that are used when found: ZLIB::ZLIB (.gz data), rung::cjson (JSON: safetensors, metadata), rung::onnx (the
-# messages of onnx.proto, compiled to C here, over protobuf-c). A cross compiler finds those of its own architecture.
+# messages of onnx.proto, compiled to C here, over protobuf-c), RUNG_CHART_JS (Chart.js, a file that reports have in
+# them). A cross compiler finds those of its own architecture.
 find_package(ZLIB)
 
 # rung_find_library(TARGET HEADER LIBRARY): an imported TARGET where both are found.
@@ -17,6 +18,11 @@ endfunction()
 
 rung_find_library(rung::cjson cjson/cJSON.h cjson)
 rung_find_library(rung::protobuf-c protobuf-c/protobuf-c.h protobuf-c)
+
+# The same on every machine, so a cross compiler takes it from the host.
+find_file(RUNG_CHART_JS NAMES chart.min.js chart.umd.js PATHS /usr/share/javascript PATH_SUFFIXES chart.js
+          NO_CMAKE_FIND_ROOT_PATH)
+mark_as_advanced(RUNG_CHART_JS)
 
 find_program(RUNG_PROTOC_C NAMES protoc-c)
 find_path(RUNG_ONNX_PROTO onnx/onnx.proto)

@@ -3,7 +3,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 
 # The Debian packages of the libraries that Rung uses when found.
-libraries=(zlib1g-dev libcjson-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev)
+libraries=(zlib1g-dev libcjson-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libjs-chart.js)
 
 # has PACKAGE: is what the Debian package of that name brings there, from wherever it came?
 has() {
@@ -15,6 +15,7 @@ has() {
     libcjson-dev) pkg-config --exists libcjson ;;
     libprotobuf-c-dev) pkg-config --exists libprotobuf-c ;;
     protobuf-c-compiler) command -v protoc-c ;;
+    libjs-chart.js) [[ -f /usr/share/javascript/chart.js/chart.min.js ]] ;;
     *) command -v "$1" || [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$1") == installed ]] ;;
   esac >/dev/null 2>&1
 }

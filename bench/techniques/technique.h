@@ -61,7 +61,9 @@ rung_model *trial_load(const trial *t);
 
 /* The usual ways to go on, for techniques. */
 rung_status trial_quantize(const trial *t, rung_model *model, const rung_scheme *scheme); /* and calibrate */
-rung_status trial_fit(const trial *t, rung_model *model);                                 /* qat_epochs at qat_rate */
+/* ... by these methods, bit 1 << rung_ptq_method for each, with their standard parameters. */
+rung_status trial_ptq(const trial *t, rung_model *model, const rung_scheme *scheme, uint32_t methods);
+rung_status trial_fit(const trial *t, rung_model *model); /* qat_epochs at qat_rate */
 
 extern const technique *const techniques[];
 extern const int technique_count;

@@ -162,6 +162,11 @@ rung_status trial_quantize(const trial *t, rung_model *model, const rung_scheme 
   return status == RUNG_OK ? rung_calibrate(model, t->train, t->examples) : status;
 }
 
+rung_status trial_ptq(const trial *t, rung_model *model, const rung_scheme *scheme, uint32_t methods) {
+  rung_status status = rung_quantize(model, scheme);
+  return status == RUNG_OK ? rung_ptq(model, t->train, t->examples, &(rung_ptq_options){.methods = methods}) : status;
+}
+
 rung_status trial_fit(const trial *t, rung_model *model) {
   return rung_fit(model, t->train, &(rung_fit_options){.epochs = t->qat_epochs, .rate = t->qat_rate});
 }

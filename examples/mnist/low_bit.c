@@ -49,7 +49,7 @@ static rung_model *record(const settings *options) {
       rung_model_new(&(rung_model_options){.batch = BATCH, .threads = options->threads, .seed = options->seed});
   const rung_linear_options layer = {.no_bias = true};
   rung_node *x = rung_input(model, "image", RUNG_SHAPE(28, 28));
-  x = rung_dropout(rung_affine(x, 2, -1), recipe->dropout);
+  x = rung_dropout(rung_rescale(x, 2, -1), recipe->dropout);
   for (int i = 1; i <= 3; i++) {
     char linear[16], norm[16];
     snprintf(linear, sizeof linear, "fc%d", i);
@@ -58,7 +58,7 @@ static rung_model *record(const settings *options) {
     x = rung_dropout(x, recipe->dropout);
   }
   x = rung_linear_init(x, "fc4", CLASSES, &layer);
-  x = rung_scalar_norm_init(x, "norm", &(rung_batch_norm_options){.epsilon = 1e-4f});
+  x = rung_batch_norm_init(x, "norm", &(rung_batch_norm_options){.epsilon = 1e-4f, .whole = true});
   if (recipe->cross_entropy)
     rung_loss_cross_entropy(x);
   else
@@ -161,8 +161,7 @@ static rung_model *train_teacher(const settings *options, const rung_dataset *da
   rung_model *teacher =
       rung_model_new(&(rung_model_options){.batch = BATCH, .threads = options->threads, .seed = options->seed});
   rung_loss_cross_entropy(rung_record_text(rung_input(teacher, "image", RUNG_SHAPE(28, 28)),
-                                           "dropout 0.2, linear 1024, relu, dropout 0.5, linear 1024, relu, dropout "
-                                           "0.5, linear 10"));
+                                           "linear 512, relu, dropout 0.3, linear 512, relu, dropout 0.3, linear 10"));
   check(teacher && rung_model_status(teacher) == RUNG_OK);
   const rung_fit_options fit = {.epochs = options->teacher_epochs, .rate = 1e-3f};
   check(rung_fit(teacher, data, &fit) == RUNG_OK);
@@ -180,9 +179,11 @@ static void train(training *t) {
                           .context = t};
   fit.schedule.period *= (t->data->count + BATCH - 1) / BATCH;
   rung_model *teacher = recipe->teacher && options->teacher_epochs ? train_teacher(options, t->data) : NULL;
-  fit.teacher = teacher;
-  fit.temperature = recipe->temperature;
-  fit.alpha = recipe->alpha;
+  if (teacher) {
+    fit.teacher = teacher;
+    fit.temperature = recipe->temperature;
+    fit.alpha = recipe->alpha;
+  }
   check(rung_fit(t->model, t->data, &fit) == RUNG_OK);
   rung_model_free(teacher);
 }

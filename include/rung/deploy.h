@@ -91,6 +91,9 @@ RUNG_API int rung_program_count(const rung_program *program);
 RUNG_API const rung_instruction *rung_program_instruction(const rung_program *program, int index);
 RUNG_API int rung_program_buffer_count(const rung_program *program);
 RUNG_API const rung_buffer *rung_program_buffer(const rung_program *program, int index);
+/* What the caller's integers become before the first instruction reads them: buffer 0, which then is in scratch, has
+ * table->q of them, byte for byte. NULL: buffer 0 is the caller's. */
+RUNG_API const rung_input_table *rung_program_input_table(const rung_program *program);
 /* Whether the model that was frozen took f32 inputs, quantized by rung_program_quantize. */
 RUNG_API bool rung_program_takes_reals(const rung_program *program);
 

@@ -223,9 +223,9 @@ typedef struct rung_scheme {
    * where |x| is at most the scale (Courbariaux et al., Binarized Neural Networks, 2016). Signed then, and symmetric.
    */
   int activation_bits;
-  /* 0: inputs that come as 8-bit integers keep these, others have activation_bits. 1 .. 8: inputs of either kind are
-   * quantized to so many bits, the range of 8-bit integers being that of their type; signed and symmetric where it has
-   * negative numbers, as behind rung_rescale(x, 2, -1). */
+  /* 0: inputs that come as 8-bit integers keep these, others have activation_bits. 1 .. 8: all are quantized to so many
+   * bits. Of 8-bit integers, rescaled or not (rung_rescale), the range is known, that of their type, and a table of 256
+   * entries does it; signed and symmetric where there are negative numbers, else unsigned. */
   int input_bits;
   rung_granularity weight_granularity;
   int64_t weight_group;           /* RUNG_PER_GROUP: a positive multiple of 4 */
@@ -336,6 +336,7 @@ typedef struct rung_integer_layer {
   float input_scale, output_scale;
   int32_t input_zero_point, output_zero_point;
   int32_t input_qmin, input_qmax; /* what the input can be */
+  bool input_binary;              /* ... -1 and 1 alone */
   int32_t qmin, qmax;             /* the output's clamp; ReLU is in it */
   bool binary;                    /* the output is the sign, -1 or 1, and never 0 (eq. 33) */
 } rung_integer_layer;
@@ -350,6 +351,20 @@ RUNG_API bool rung_node_gives_accumulators(const rung_node *node);
 /* Bytes of such a layer's parameters: weights at their own bits; a bias, a multiplier (4 bytes each) and a shift (1
  * byte) a channel, or group of one. Reads in, out, group, groups and weight_format. */
 RUNG_API int64_t rung_integer_layer_bytes(const rung_integer_layer *layer);
+
+/* What 8-bit integers become before the first layer reads them. */
+typedef struct rung_input_table {
+  rung_dtype type; /* U8 or I8 */
+  float scale;     /* they stand for scale (q - zero_point) */
+  int32_t zero_point;
+  uint8_t q[256]; /* by an integer's byte, the byte of what it becomes */
+} rung_input_table;
+
+/* Integers -> other integers, by eq. 2 of what they stand for, and of `rescale` of that: a node of any graph whose
+ * numbers are taken, or NULL. The quantizer is one that does not move. */
+RUNG_API rung_node *rung_requantize_input(rung_node *input, const rung_node *rescale, rung_quantizer *quantizer);
+/* The table that such a node goes by; NULL where it is none. */
+RUNG_API const rung_input_table *rung_node_input_table(const rung_node *node);
 
 /* Whether the node is a rung_quantize_node. */
 RUNG_API bool rung_node_is_quantize(const rung_node *node);

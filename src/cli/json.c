@@ -33,6 +33,10 @@ char *json_print(const json *object) {
   return out_of_memory ? NULL : cJSON_Print(object);
 }
 
+char *json_print_compact(const json *object) {
+  return out_of_memory ? NULL : cJSON_PrintUnformatted(object);
+}
+
 void json_text(json *object, const char *key, const char *text) {
   if (!object) return;
   kept(text ? cJSON_AddStringToObject(object, key, text) : cJSON_AddNullToObject(object, key), object);
@@ -76,6 +80,14 @@ json *json_list_object(json *list) {
   return list ? appended(list, cJSON_CreateObject()) : NULL;
 }
 
+json *json_list_list(json *list) {
+  return list ? appended(list, cJSON_CreateArray()) : NULL;
+}
+
+void json_list_number(json *list, double number) {
+  if (list) appended(list, isfinite(number) ? cJSON_CreateNumber(number) : cJSON_CreateNull());
+}
+
 void json_list_text(json *list, const char *text) {
   if (list) appended(list, cJSON_CreateString(text));
 }
@@ -98,6 +110,10 @@ void json_free(json *object) {
   (void)object;
 }
 char *json_print(const json *object) {
+  (void)object;
+  return NULL;
+}
+char *json_print_compact(const json *object) {
   (void)object;
   return NULL;
 }
@@ -126,6 +142,12 @@ json *json_list(json *object, const char *key) {
 }
 json *json_list_object(json *list) {
   return list;
+}
+json *json_list_list(json *list) {
+  return list;
+}
+void json_list_number(json *list, double number) {
+  (void)list, (void)number;
 }
 void json_list_text(json *list, const char *text) {
   (void)list, (void)text;

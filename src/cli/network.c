@@ -54,7 +54,9 @@ rung_status network_scheme(const session *asked, rung_scheme *scheme) {
                           .backward = (rung_backward)WHOLE_OF(asked, BACKWARD),
                           .weights = (rung_weight_method)WHOLE_OF(asked, WEIGHT_METHOD),
                           .activations = (rung_activation_method)WHOLE_OF(asked, ACTIVATION_METHOD),
-                          .clip_decay = REAL_OF(asked, CLIP_DECAY)};
+                          .clip_decay = REAL_OF(asked, CLIP_DECAY),
+                          .batch_norm = (rung_batch_norm_mode)WHOLE_OF(asked, BATCH_NORM)};
+  if (GIVEN(asked, INPUT_BITS)) scheme->input_bits = (int)WHOLE_OF(asked, INPUT_BITS);
   if (scheme->weight_granularity == RUNG_PER_GROUP) scheme->weight_group = WHOLE_OF(asked, GROUP);
   if (GIVEN(asked, OBSERVER)) scheme->observer.kind = (rung_observer_kind)(WHOLE_OF(asked, OBSERVER) + 1);
   if (scheme->observer.kind == RUNG_OBSERVER_PERCENTILE) scheme->observer.percentile = REAL_OF(asked, PERCENTILE);
@@ -135,8 +137,8 @@ void network_tell(session *asked, const rung_model *model) {
   char bits[8];
   uint64_t hash = rung_model_hash(model);
   json *object = asked->report.object;
-  pruning_tell(asked, model);
   report_say(&asked->report, "weights %016" PRIx64 "\n", hash);
+  pruning_tell(asked, model);
   json_text(object, "bits", network_bits(model, bits));
   json_whole(object, "parameters", network_parameters(model));
   json_hash(object, "weights_hash", hash);

@@ -60,9 +60,9 @@ ROW(CLIP_NORM, TRAINING, "clip-norm", 0, NUMBER("C", NULL, 1e-9, 1e9),
 ROW(NO_SHUFFLE, TRAINING, "no-shuffle", 0, FLAG,
     "take the examples in their order")
 ROW(PRUNE, TRAINING, "prune", 0, NUMBER("S", NULL, 1e-6, 0.999999),
-    "set this share of the weights to 0 for good, 0.9 for 9 of 10; or remove that share of the neurons of each hidden layer")
+    "set this share of the weights to 0 for good, 0.9 for 9 of 10; or remove that share of the hidden neurons")
 ROW(PRUNE_METHOD, TRAINING, "prune-method", 0, TEXT("METHOD", "magnitude"),
-    "which: magnitude, the smallest weights of all layers together; per-layer; neurons; or N:M, as in 2:4, the N largest of every M neighbours stay (without --prune)")
+    "which: magnitude, the smallest weights of all layers together; per-layer; neurons, neurons-per-layer; or N:M, as in 2:4, the N largest of every M neighbours stay (without --prune)")
 ROW(PRUNE_EPOCHS, TRAINING, "prune-epochs", 0, WHOLE("N", NULL, 0, 100000),
     "--prune: epochs over which its share is reached; 0: at the start; by default half of --epochs")
 ROW(TEACHER, TRAINING, "teacher", 0, INPUT("FILE", NULL),
@@ -81,7 +81,9 @@ ROW(RESUME, TRAINING, "resume", 0, INPUT("FILE", NULL),
     "go on from a checkpoint: the same command with this added gives the weights, to the last bit, that it would have given without a stop")
 
 ROW(BITS, QUANTIZING, "bits", 0, TEXT("wNaM", "w8a8"),
-    "bits of weights, N in 1..8, and of activations, M in 2..8")
+    "bits of weights, N, and of activations, M, each in 1..8")
+ROW(INPUT_BITS, QUANTIZING, "input-bits", 0, WHOLE("N", NULL, 1, 8),
+    "bits of the inputs; by default 8-bit inputs stay as they are, others get those of activations")
 ROW(METHOD, QUANTIZING, "method", 0, TEXT("NAME,...", NULL),
     "what is done to the weights: one of nearest, mse, gptq and adaround rounds them; before that cle, smoothquant and awq move scales between layers; bias-correction comes last")
 ROW(LAYER, QUANTIZING, "layer", 0, TEXT("NAME=wNaM,...", NULL),
@@ -110,6 +112,8 @@ ROW(SYMMETRIC, QUANTIZING, "symmetric", 0, FLAG,
     "activations are int8 with zero point 0")
 ROW(BACKWARD, QUANTIZING, "backward", 0, CHOICE("TYPE", "f32", backward_name),
     "what gradients are computed in when this model is trained on")
+ROW(BATCH_NORM, QUANTIZING, "batch-norm", 0, CHOICE("HOW", "fold", batch_norm_name),
+    "fold batch norms into the weights now, or merge them: they stay while this model is trained on, and end in multipliers and thresholds")
 
 ROW(PARAMS, MEMORY, "params", 'p', TEXT("N", NULL),
     "so many parameters: 7B, 6.7B, 350M")
@@ -144,6 +148,12 @@ ROW(REAL, RESULTS, "real", 0, FLAG,
     "--out: what the logits stand for, in f32, rather than the integers")
 ROW(FOLDER, RESULTS, "folder", 'o', FOLDER("FOLDER", NULL),
     "the folder to be written into")
+ROW(PAGE, RESULTS, "out", 'o', OUTPUT("FILE.html", NULL),
+    "the page to be written; without it tables alone are printed")
+ROW(AGAINST, RESULTS, "against", 0, INPUT("FILE", NULL),
+    "the FP32 network that it is held against: the model that it came from; by default the FP32 weights behind its integers")
+ROW(FRONTIER, RESULTS, "frontier", 0, TEXT("wNaM,...", "w8a8,w6a8,w5a8,w4a8,w3a8,w2a8,w6a6,w5a5,w4a4,w3a3,w2a2"),
+    "the widths at which accuracy is set against size; none: not at all")
 ROW(NAME, RESULTS, "name", 0, TEXT("NAME", "model"),
     "C: of the files and functions: NAME.c, NAME_run")
 ROW(WITH_TEST, RESULTS, "with-test", 0, FLAG,

@@ -160,9 +160,9 @@ static rung_status check_not_input(const session *read, int out, const char *wha
 
 /* A model may be trained on, or quantized, in its place (--from, --resume; command.rewrites): it is a model again. */
 static rung_status check_inputs_kept(const session *read) {
-  static const int inputs[] = {OPTION_DATA,         OPTION_TARGETS, OPTION_TEST,
-                               OPTION_TEST_TARGETS, OPTION_WEIGHTS, OPTION_TEACHER};
-  static const int outputs[] = {OPTION_OUT, OPTION_PATH, OPTION_LOGITS, OPTION_CHECKPOINT};
+  static const int inputs[] = {OPTION_DATA,    OPTION_TARGETS, OPTION_TEST,   OPTION_TEST_TARGETS,
+                               OPTION_WEIGHTS, OPTION_TEACHER, OPTION_AGAINST};
+  static const int outputs[] = {OPTION_OUT, OPTION_PATH, OPTION_LOGITS, OPTION_PAGE, OPTION_CHECKPOINT};
   enum { INPUTS = sizeof inputs / sizeof *inputs, OUTPUTS = sizeof outputs / sizeof *outputs };
   const command *of = read->command;
   rung_status status = RUNG_OK;

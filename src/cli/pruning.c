@@ -36,7 +36,9 @@ rung_prune_schedule pruning_schedule(const session *asked, const rung_model *mod
 }
 
 rung_status pruning_remove(const session *asked, rung_model **model) {
-  if (!GIVEN(asked, PRUNE) || options_of(asked).method != RUNG_PRUNE_NEURONS) return RUNG_OK;
+  const rung_prune_method method = options_of(asked).method;
+  const bool neurons = method == RUNG_PRUNE_NEURONS || method == RUNG_PRUNE_NEURONS_PER_LAYER;
+  if (!GIVEN(asked, PRUNE) || !neurons) return RUNG_OK;
   rung_model *smaller = rung_model_without_pruned(*model, NULL);
   if (!smaller) return rung_error_status();
   rung_model_free(*model);

@@ -53,6 +53,10 @@ static const char *backward_name(int index) {
   return index < RUNG_BACKWARD_COUNT ? rung_backward_name((rung_backward)index) : NULL;
 }
 
+static const char *batch_norm_name(int index) {
+  return index < RUNG_BATCH_NORM_MODE_COUNT ? rung_batch_norm_mode_name((rung_batch_norm_mode)index) : NULL;
+}
+
 static const char *weight_method_name(int index) {
   return index < RUNG_WEIGHTS_COUNT ? rung_weight_method_name((rung_weight_method)index) : NULL;
 }

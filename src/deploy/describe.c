@@ -10,6 +10,11 @@ rung_program_info rung_program_describe(const rung_program *program) {
                             .input_scale = input->scale,
                             .input_zero_point = input->zero_point,
                             .logit_scale = logits->scale};
+  if (program->table) {
+    info.input_type = program->table->type;
+    info.input_scale = program->table->scale;
+    info.input_zero_point = program->table->zero_point;
+  }
   for (int i = 0; i < program->count; i++) {
     info.weight_bytes += rung_integer_layer_bytes(&program->layer[i].instruction.integers);
     info.macs += program->layer[i].instruction.macs;
@@ -40,6 +45,10 @@ const rung_buffer *rung_program_buffer(const rung_program *program, int index) {
   if (index >= 0 && index <= program->count) return &program->buffer[index];
   rung_fail(RUNG_ERROR_ARGUMENT, "program: buffer %d, expected 0..%d", index, program->count);
   return NULL;
+}
+
+const rung_input_table *rung_program_input_table(const rung_program *program) {
+  return program->table;
 }
 
 bool rung_program_takes_reals(const rung_program *program) {

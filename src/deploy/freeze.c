@@ -93,6 +93,13 @@ static rung_status freeze_nodes(rung_program *program, rung_graph *graph) {
       at = node;
       continue;
     }
+    const rung_input_table *table = node->input[0] == at ? rung_node_input_table(node) : NULL;
+    if (table) {
+      rung_status status = program_set_table(program, table);
+      if (status != RUNG_OK) return status;
+      at = node;
+      continue;
+    }
     if (node->input[0] == at && rung_node_gives_accumulators(node)) merging = true;
     const bool layer = rung_integer_layer_weight(node) != NULL;
     if (merging && !layer) continue;

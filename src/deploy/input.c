@@ -3,36 +3,43 @@
 
 #include <string.h>
 
+/* x [n] on the grid of buffer 0 (eq. 2; of one bit, eq. 33). */
+static void quantize(const rung_buffer *to, void *q, const float *x, int64_t n) {
+  const rung_kernels *kernels = rung_kernels_active();
+  const float inverse = 1 / to->scale;
+  if (to->binary)
+    for (int64_t i = 0; i < n; i++) ((int8_t *)q)[i] = x[i] >= 0 ? 1 : -1;
+  else if (to->type == RUNG_I8)
+    kernels->quantize_i8(q, x, n, inverse, to->zero_point, to->qmin, to->qmax);
+  else
+    kernels->quantize_u8(q, x, n, inverse, to->zero_point, to->qmin, to->qmax);
+}
+
 rung_status rung_program_quantize(const rung_program *program, const float *x, void *q, int64_t count) {
   const rung_buffer *first = &program->buffer[0];
   const rung_kernels *kernels = rung_kernels_active();
-  const float inverse = 1 / first->scale;
   for (int64_t i = 0; i < count; i++) {
     float least, most;
     bool has_nan;
     kernels->min_max(x + i * first->count, first->count, &least, &most, &has_nan);
     if (has_nan) return rung_fail(RUNG_ERROR_NUMERIC, "quantize: example %lld holds a NaN", (long long)i);
-    if (first->type == RUNG_I8)
-      kernels->quantize_i8((int8_t *)q + i * first->count, x + i * first->count, first->count, inverse,
-                           first->zero_point, first->qmin, first->qmax);
-    else
-      kernels->quantize_u8((uint8_t *)q + i * first->count, x + i * first->count, first->count, inverse,
-                           first->zero_point, first->qmin, first->qmax);
+    quantize(first, (uint8_t *)q + i * first->count, x + i * first->count, first->count);
   }
   return RUNG_OK;
 }
 
-/* Integers of the program's own grid, or what stands for reals where it takes these. */
+/* Integers of the program's own, or what stands for reals where it takes these. */
 static rung_status check_type(const rung_program *program, const rung_dataset *dataset) {
-  const rung_buffer *first = &program->buffer[0];
+  const rung_program_info wants = rung_program_describe(program);
   const rung_tensor *inputs = &dataset->inputs;
   if (program->real_inputs) return RUNG_OK;
-  if (inputs->type != first->type)
+  if (inputs->type != wants.input_type)
     return rung_fail(RUNG_ERROR_ARGUMENT, "%s: inputs are %s, the program takes %s", dataset->name,
-                     rung_dtype_name(inputs->type), rung_dtype_name(first->type));
-  if (inputs->scale != first->scale || inputs->zero_point != first->zero_point)
+                     rung_dtype_name(inputs->type), rung_dtype_name(wants.input_type));
+  if (inputs->scale != wants.input_scale || inputs->zero_point != wants.input_zero_point)
     return rung_fail(RUNG_ERROR_ARGUMENT, "%s: inputs have scale %g and zero point %d, the program takes %g and %d",
-                     dataset->name, (double)inputs->scale, inputs->zero_point, (double)first->scale, first->zero_point);
+                     dataset->name, (double)inputs->scale, inputs->zero_point, (double)wants.input_scale,
+                     wants.input_zero_point);
   return RUNG_OK;
 }
 
@@ -50,7 +57,6 @@ static void quantize_integers(const rung_program *program, const rung_tensor *in
   enum { CHUNK = 1024 };
   const rung_buffer *to = &program->buffer[0];
   const rung_kernels *kernels = rung_kernels_active();
-  const float inverse = 1 / to->scale;
   const uint8_t *from = (const uint8_t *)inputs->data + first;
   float x[CHUNK];
   for (int64_t i = 0, n; i < count; i += n) {
@@ -59,10 +65,7 @@ static void quantize_integers(const rung_program *program, const rung_tensor *in
       kernels->dequantize_u8(x, from + i, n, inputs->scale, inputs->zero_point);
     else
       kernels->dequantize_i8(x, (const int8_t *)from + i, n, inputs->scale, inputs->zero_point);
-    if (to->type == RUNG_I8)
-      kernels->quantize_i8((int8_t *)q + i, x, n, inverse, to->zero_point, to->qmin, to->qmax);
-    else
-      kernels->quantize_u8((uint8_t *)q + i, x, n, inverse, to->zero_point, to->qmin, to->qmax);
+    quantize(to, (uint8_t *)q + i, x, n);
   }
 }
 

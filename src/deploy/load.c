@@ -88,6 +88,7 @@ static rung_status read_buffer_line(const program_reader *reader, const char **a
   reads->input_zero_point = reader->zero_point[index];
   reads->input_qmin = reader->range[2 * index];
   reads->input_qmax = reader->range[2 * index + 1];
+  reads->input_binary = binary;
   return RUNG_OK;
 }
 
@@ -170,6 +171,34 @@ static rung_status read_buffers(program_reader *reader) {
   return reader->range ? RUNG_OK : rung_error_status();
 }
 
+/* What the table gives is the first layer's input, and within the range that its bound was computed for. */
+static rung_status check_table(const program_reader *reader, const rung_input_table *table) {
+  const rung_integer_layer *first = &reader->program->layer[0].instruction.integers;
+  for (int k = 0; k < 256; k++) {
+    const int32_t q = first->input_type == RUNG_I8 ? (int8_t)table->q[k] : table->q[k];
+    if (q < first->input_qmin || q > first->input_qmax)
+      return rung_fail(RUNG_ERROR_NUMERIC, "%s: tensor '" PROGRAM_TABLE_Q "': value %d is %d, expected %d..%d",
+                       reader->path, k, q, first->input_qmin, first->input_qmax);
+  }
+  return RUNG_OK;
+}
+
+static rung_status read_table(program_reader *reader) {
+  const char *type = rung_safetensors_metadata(reader->file, PROGRAM_TABLE);
+  if (!type) return RUNG_OK;
+  rung_input_table table = {.type = strcmp(type, "i8") == 0 ? RUNG_I8 : RUNG_U8};
+  if (table.type == RUNG_U8 && strcmp(type, "u8") != 0) return bad_line(reader, PROGRAM_TABLE, 0, "u8 or i8");
+  const uint8_t *q = read_tensor(reader, PROGRAM_TABLE_Q, RUNG_U8, RUNG_SHAPE(256));
+  const float *scale = q ? read_tensor(reader, PROGRAM_TABLE_SCALE, RUNG_F32, RUNG_SHAPE(1)) : NULL;
+  const int32_t *zero_point = scale ? read_tensor(reader, PROGRAM_TABLE_ZERO, RUNG_I32, RUNG_SHAPE(1)) : NULL;
+  if (!zero_point) return rung_error_status();
+  memcpy(table.q, q, sizeof table.q);
+  table.scale = *scale;
+  table.zero_point = *zero_point;
+  rung_status status = check_table(reader, &table);
+  return status == RUNG_OK ? program_set_table(reader->program, &table) : status;
+}
+
 /* "2 28 28 image", if the file says. */
 static rung_status read_input(const program_reader *reader) {
   rung_program *program = reader->program;
@@ -210,6 +239,7 @@ static rung_status read_program(program_reader *reader, const char *buffers, con
   for (int i = 0; i < count && status == RUNG_OK; i++) status = read_instruction_line(reader, &instructions, i);
   for (int i = 0; i < count && status == RUNG_OK; i++) status = read_layer(reader, i);
   if (status == RUNG_OK) status = read_input(reader);
+  if (status == RUNG_OK) status = read_table(reader);
   return status == RUNG_OK ? program_finish(reader->program, reader->path) : status;
 }
 

@@ -43,13 +43,14 @@ static void describe_buffers(rung_program *program) {
   for (int i = 0; i < program->count; i++) {
     const rung_integer_layer *layer = &program->layer[i].instruction.integers;
     bool logits = layer->output_type == RUNG_I32;
-    program->buffer[i] = (rung_buffer){.place = i ? RUNG_PLACE_SCRATCH : RUNG_PLACE_INPUT,
+    program->buffer[i] = (rung_buffer){.place = i || program->table ? RUNG_PLACE_SCRATCH : RUNG_PLACE_INPUT,
                                        .type = layer->input_type,
                                        .count = layer->in,
                                        .scale = layer->input_scale,
                                        .zero_point = layer->input_zero_point,
                                        .qmin = layer->input_qmin,
                                        .qmax = layer->input_qmax,
+                                       .binary = layer->input_binary,
                                        .first = i - 1,
                                        .last = i};
     program->buffer[i + 1] = (rung_buffer){.place = RUNG_PLACE_LOGITS,

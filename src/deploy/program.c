@@ -18,6 +18,12 @@ rung_program *program_new(int layers) {
   return NULL;
 }
 
+rung_status program_set_table(rung_program *program, const rung_input_table *table) {
+  program->table = rung_arena_array(program->arena, 1, sizeof *table);
+  if (program->table) *program->table = *table;
+  return program->table ? RUNG_OK : RUNG_ERROR_MEMORY;
+}
+
 void rung_program_free(rung_program *program) {
   if (program) rung_arena_free(program->arena);
 }

@@ -22,10 +22,14 @@ struct rung_program {
   char input_name[PROGRAM_NAME_SIZE]; /* the model's; "" if not known */
   rung_shape input_shape;             /* of an example: without the batch */
   bool real_inputs;                   /* the model's inputs are f32, quantized before the first layer */
+  rung_input_table *table;            /* what the caller's integers go through first; NULL: nothing */
 };
 
 /* An empty program with room for `layers` of them. NULL with a message. */
 rung_program *program_new(int layers);
+
+/* A copy of the table becomes the program's. */
+rung_status program_set_table(rung_program *program, const rung_input_table *table);
 
 /* Ends a program whose `count` layers have their names and integers set, with arrays of any owner: checks each layer
  * (check.c), copies its arrays, packs its weights, makes its instruction and plans the buffers (plan.c). Messages begin

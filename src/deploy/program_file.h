@@ -18,6 +18,12 @@
 #define PROGRAM_ZERO_POINT "buffers.zero_point" /* i32 [n + 1] */
 #define PROGRAM_RANGE      "buffers.range"      /* i32 [n + 1, 2]: qmin, qmax */
 
+/* Of a program whose inputs go through a table: metadata, and tensors. */
+#define PROGRAM_TABLE       "input_table"            /* u8 or i8: what the caller's integers are */
+#define PROGRAM_TABLE_Q     "input_table.q"          /* u8 [256] */
+#define PROGRAM_TABLE_SCALE "input_table.scale"      /* f32 [1] */
+#define PROGRAM_TABLE_ZERO  "input_table.zero_point" /* i32 [1] */
+
 /* Tensors of instruction NAME: "NAME.weight" ... */
 #define PROGRAM_TENSOR_NAME 96 /* bytes enough for one */
 

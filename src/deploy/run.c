@@ -33,6 +33,12 @@ rung_status rung_program_trace(const rung_program *program, const void *input, i
   if (count < 1) return rung_fail(RUNG_ERROR_ARGUMENT, "run: %lld examples, expected 1 or more", (long long)count);
   char *rest = (char *)scratch + buffers_bytes(program, count);
   const void *x = input;
+  if (program->table) {
+    uint8_t *q = (uint8_t *)scratch + count * program->buffer[0].offset;
+    for (int64_t i = 0; i < count * program->buffer[0].count; i++)
+      q[i] = program->table->q[((const uint8_t *)input)[i]];
+    x = q;
+  }
   for (int i = 0; i < program->count; i++) {
     const rung_buffer *output = &program->buffer[program->layer[i].instruction.output];
     rung_qgemm product = layer_product(program, i, count);

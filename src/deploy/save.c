@@ -115,16 +115,25 @@ static char *input_line(program_writer *writer) {
   return text;
 }
 
+static void add_table(program_writer *writer, const rung_input_table *table) {
+  add(writer, PROGRAM_TABLE_Q, RUNG_U8, RUNG_SHAPE(256), table->q);
+  add(writer, PROGRAM_TABLE_SCALE, RUNG_F32, RUNG_SHAPE(1), &table->scale);
+  add(writer, PROGRAM_TABLE_ZERO, RUNG_I32, RUNG_SHAPE(1), &table->zero_point);
+}
+
 static rung_status write_program(program_writer *writer, const char *path) {
+  const rung_input_table *table = writer->program->table;
   add_buffers(writer);
+  if (table) add_table(writer, table);
   for (int i = 0; i < writer->program->count; i++) add_layer(writer, &writer->program->layer[i].instruction);
-  const rung_metadata metadata[] = {{PROGRAM_KEY, PROGRAM_VALUE},
-                                    {PROGRAM_VERSION_KEY, PROGRAM_VERSION},
-                                    {PROGRAM_TAKES_KEY, writer->program->real_inputs ? "reals" : "integers"},
-                                    {PROGRAM_BUFFERS, buffer_lines(writer)},
-                                    {PROGRAM_INSTRUCTIONS, instruction_lines(writer)},
-                                    {PROGRAM_INPUT, input_line(writer)}};
-  const int count = (int)(sizeof metadata / sizeof metadata[0]) - !writer->program->input_name[0];
+  rung_metadata metadata[8] = {{PROGRAM_KEY, PROGRAM_VALUE},
+                               {PROGRAM_VERSION_KEY, PROGRAM_VERSION},
+                               {PROGRAM_TAKES_KEY, writer->program->real_inputs ? "reals" : "integers"},
+                               {PROGRAM_BUFFERS, buffer_lines(writer)},
+                               {PROGRAM_INSTRUCTIONS, instruction_lines(writer)}};
+  int count = 5;
+  if (writer->program->input_name[0]) metadata[count++] = (rung_metadata){PROGRAM_INPUT, input_line(writer)};
+  if (table) metadata[count++] = (rung_metadata){PROGRAM_TABLE, rung_dtype_name(table->type)};
   if (writer->failed) return RUNG_ERROR_MEMORY;
   return rung_safetensors_write_with(path, writer->tensor, writer->count, metadata, count);
 }
@@ -138,7 +147,7 @@ rung_status rung_program_save(const rung_program *program, const char *path) {
     return rung_fail(RUNG_ERROR_ARGUMENT, "%s: the input has a name with a control character", path);
   program_writer writer = {.program = program, .arena = rung_arena_new()};
   if (!writer.arena) return RUNG_ERROR_MEMORY;
-  writer.tensor = take(&writer, (size_t)program->count * MOST_TENSORS + 3, sizeof *writer.tensor);
+  writer.tensor = take(&writer, (size_t)program->count * MOST_TENSORS + 6, sizeof *writer.tensor);
   rung_status status = writer.tensor ? write_program(&writer, path) : RUNG_ERROR_MEMORY;
   rung_arena_free(writer.arena);
   return status;

@@ -106,3 +106,14 @@ void binary_fake_quantize(float *y, uint8_t *mask, const float *x, int64_t n, fl
   }
   for (int64_t i = 0; i < n && y; i++) y[i] = x[i] >= 0 ? scale : -scale;
 }
+
+void quantizer_codes(const rung_quantizer *quantizer, void *q, const float *x, int64_t n) {
+  const rung_kernels *kernels = rung_kernels_active();
+  const float inverse = 1 / quantizer->scale;
+  if (quantizer->format.bits == 1)
+    binary_quantize(q, x, n);
+  else if (quantizer->format.is_signed)
+    kernels->quantize_i8(q, x, n, inverse, quantizer->zero_point, quantizer->qmin, quantizer->qmax);
+  else
+    kernels->quantize_u8(q, x, n, inverse, quantizer->zero_point, quantizer->qmin, quantizer->qmax);
+}

@@ -22,6 +22,7 @@ struct rung_quantization {
   rung_graph *graph[2];         /* by rung_arithmetic */
   image *images[2];             /* [nodes of source] */
   rung_quantizer **quantizer;   /* [nodes of source]; NULL where none */
+  rung_quantizer **grid;        /* [nodes of source]: of integers that become others, which does not move; NULL */
   rung_graph *given, *learned;  /* parameters beside those of source: scales from outside, and those that train */
   rung_node **weight_scale;     /* [nodes of source], of weights: in one of these; NULL where none */
   rung_node **activation_scale; /* [nodes of source], of those quantized, in `learned`; NULL where none */
@@ -94,10 +95,23 @@ static rung_scheme scheme_of(const rung_quantization *quantization, const rung_n
   return rung_scheme_of_layer(&quantization->scheme, rung_layer_name(node->input[1], name, sizeof name));
 }
 
+/* Of an input, rescaled or not, that comes as integers and does not stay these, what it is bound to; else NULL. */
+static const rung_tensor *requantized_input(const rung_quantization *quantization, const rung_node *node) {
+  const rung_node *leaf = node->op == &rung_op_rescale ? node->input[0] : node;
+  const rung_tensor *bound = rung_node_is_input(leaf) ? rung_graph_bound(leaf) : NULL;
+  const bool integers = bound && (bound->type == RUNG_U8 || bound->type == RUNG_I8);
+  return integers && (leaf != node || quantization->scheme.input_bits) ? bound : NULL;
+}
+
 /* ---- Images ----------------------------------------------------------------------------------------------------- */
 
 static bool is_integers(const rung_node *node) {
   return node->value.type == RUNG_U8 || node->value.type == RUNG_I8 || rung_integer_layer_weight(node) != NULL;
+}
+
+/* An input that comes as reals. */
+static bool is_input(const rung_node *node) {
+  return rung_node_is_input(node->op == &rung_op_rescale ? node->input[0] : node);
 }
 
 /* Whether a value cannot be negative, whatever the network computes. */
@@ -108,7 +122,9 @@ static bool is_nonnegative(const rung_node *node) {
 
 /* Methods other than observing have zero point 0: what can be negative is signed. */
 static rung_format activation_format(const rung_scheme *scheme, const rung_node *source) {
-  rung_format format = rung_scheme_activation_format(scheme);
+  rung_scheme of_value = *scheme;
+  if (scheme->input_bits && is_input(source)) of_value.activation_bits = scheme->input_bits;
+  rung_format format = rung_scheme_activation_format(&of_value);
   if (scheme->activations == RUNG_ACTIVATIONS_OBSERVED) return format;
   format.is_signed |= !is_nonnegative(source);
   format.symmetric |= format.is_signed && scheme->activations != RUNG_ACTIVATIONS_LSQ;
@@ -156,9 +172,28 @@ static rung_node *real_image(lowering *lower, const rung_node *source) {
   return im->real;
 }
 
+/* Of a requantized input: integers by a table, which is made from the input as it comes; the simulation rounds to the
+ * same grid. */
+static rung_node *requantized_image(lowering *lower, const rung_node *source, const rung_tensor *bound) {
+  rung_quantizer **slot = &lower->quantization->grid[source->index];
+  const int bits = lower->quantization->scheme.input_bits ? lower->quantization->scheme.input_bits : 8;
+  const rung_node *rescale = source->op == &rung_op_rescale ? source : NULL;
+  if (!*slot) *slot = requantize_input_grid(bound, rescale, bits, source->name);
+  if (!*slot) {
+    lower->status = rung_error_status();
+    return NULL;
+  }
+  if (lower->arithmetic == RUNG_ARITHMETIC_SIMULATED)
+    return rung_fake_quantize(real_image(lower, source), *slot, RUNG_RANGES_DELAYED);
+  return rung_requantize_input(lower->images[(rescale ? rescale->input[0] : source)->index].exact, rescale, *slot);
+}
+
 static rung_node *grid_image(lowering *lower, const rung_node *source) {
   image *im = &lower->images[source->index];
-  if (im->grid || !im->exact) return im->grid;
+  if (im->grid) return im->grid;
+  const rung_tensor *requantized = requantized_input(lower->quantization, source);
+  if (requantized) return im->grid = requantized_image(lower, source, requantized);
+  if (!im->exact) return NULL;
   if (im->exact->value.type == RUNG_U8 || im->exact->value.type == RUNG_I8) return im->grid = im->exact;
   rung_quantizer *quantizer = quantizer_of(lower, source);
   rung_node *real = real_image(lower, source);
@@ -334,6 +369,9 @@ static void lower_node(lowering *lower, const rung_node *node) {
     else
       lower_linear_to_simulation(lower, node);
   } else {
+    if (lower->arithmetic == RUNG_ARITHMETIC_INTEGER && node->op == &rung_op_rescale &&
+        requantized_input(lower->quantization, node) && wanted_on_grid(lower->quantization->source, node))
+      im->exact = grid_image(lower, node);
     if (passes_integers(node)) im->exact = im->grid = lower_pass(lower, node);
     if (!im->exact) im->exact = lower_in_f32(lower, node);
   }
@@ -370,9 +408,10 @@ static rung_status allocate(rung_quantization *quantization, rung_graph *graph) 
   const size_t nodes = (size_t)rung_graph_node_count(graph);
   quantization->source = graph;
   quantization->quantizer = calloc(nodes, sizeof(rung_quantizer *));
+  quantization->grid = calloc(nodes, sizeof(rung_quantizer *));
   quantization->weight_scale = calloc(nodes, sizeof(rung_node *));
   quantization->activation_scale = calloc(nodes, sizeof(rung_node *));
-  if (!quantization->quantizer || !quantization->weight_scale || !quantization->activation_scale)
+  if (!quantization->quantizer || !quantization->grid || !quantization->weight_scale || !quantization->activation_scale)
     return rung_fail(RUNG_ERROR_MEMORY, "quantize: no memory");
   quantization->given = rung_graph_new(&(rung_graph_options){.team = rung_graph_team(graph)});
   quantization->learned = rung_graph_new(&(rung_graph_options){.team = rung_graph_team(graph)});
@@ -411,6 +450,9 @@ void rung_quantization_free(rung_quantization *quantization) {
   rung_graph_free(quantization->given);
   rung_graph_free(quantization->learned);
   free(quantization->weight_scale);
+  for (int i = 0; quantization->grid && i < rung_graph_node_count(quantization->source); i++)
+    rung_quantizer_free(quantization->grid[i]);
+  free(quantization->grid);
   free(quantization->activation_scale);
   free(quantization->quantizer);
   free(quantization);

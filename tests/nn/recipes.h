@@ -9,7 +9,8 @@ typedef struct recipe {
   rung_form form;
   rung_scheme scheme;
   bool dropout, batch_norm, no_bias, hinge;
-  bool wide; /* 352 rather than 40 in the first layer: its moments, and the second's, are large enough for 8 bits */
+  bool signs; /* rescaled inputs, no activation behind a batch norm, a whole one behind the last layer */
+  bool wide;  /* 352 rather than 40 in the first layer: its moments, and the second's, are large enough for 8 bits */
   rung_fit_options fit;
 } recipe;
 
@@ -75,6 +76,37 @@ static const recipe recipes[] = {
      .form = RUNG_FORM_INTEGER,
      .batch_norm = true,
      .no_bias = true},
+    {.name = "QAT, batch norm merged, dropout, few bits",
+     .form = RUNG_FORM_INTEGER,
+     .dropout = true,
+     .batch_norm = true,
+     .scheme = {.weight_bits = 4, .activation_bits = 4, .batch_norm = RUNG_BATCH_NORM_MERGE}},
+    {.name = "QAT, batch norm merged, groups, backward int8, current ranges",
+     .form = RUNG_FORM_INTEGER,
+     .batch_norm = true,
+     .scheme = {.weight_granularity = RUNG_PER_GROUP,
+                .weight_group = 8,
+                .ranges = RUNG_RANGES_CURRENT,
+                .backward = RUNG_BACKWARD_INT8,
+                .batch_norm = RUNG_BATCH_NORM_MERGE}},
+    {.name = "QAT, one bit, batch norm merged, hinge",
+     .form = RUNG_FORM_INTEGER,
+     .signs = true,
+     .dropout = true,
+     .batch_norm = true,
+     .no_bias = true,
+     .hinge = true,
+     .scheme = {.weight_bits = 1, .activation_bits = 1, .input_bits = 1, .batch_norm = RUNG_BATCH_NORM_MERGE}},
+    {.name = "QAT, simulated, two bits, batch norm live",
+     .form = RUNG_FORM_SIMULATED,
+     .signs = true,
+     .batch_norm = true,
+     .scheme = {.weight_bits = 2,
+                .activation_bits = 2,
+                .input_bits = 2,
+                .activation_signed = true,
+                .activation_symmetric = true,
+                .batch_norm = RUNG_BATCH_NORM_MERGE}},
     {.name = "LSQ, two bits, weight decay",
      .form = RUNG_FORM_INTEGER,
      .scheme =
@@ -166,6 +198,7 @@ enum { RECIPES = sizeof recipes / sizeof recipes[0] };
 static inline rung_model *recipe_model(const recipe *r, int threads, uint64_t seed) {
   rung_model *model = rung_model_new(&(rung_model_options){.batch = BATCH, .threads = threads, .seed = seed});
   rung_node *x = rung_input(model, "x", RUNG_SHAPE(FEATURES));
+  if (r->signs) x = rung_rescale(x, 2, -1);
   for (int i = 0; i < 2; i++) {
     x = rung_linear_init(x, i ? "fc2" : "fc1",
                          i         ? 24
@@ -173,10 +206,11 @@ static inline rung_model *recipe_model(const recipe *r, int threads, uint64_t se
                                    : 40,
                          &(rung_linear_options){.no_bias = r->no_bias});
     if (r->batch_norm) x = rung_batch_norm(x, i ? "bn2" : "bn1");
-    x = rung_relu(x);
+    if (!r->signs) x = rung_relu(x);
     if (r->dropout) x = rung_dropout(x, 0.2f);
   }
   x = rung_linear(x, "fc3", CLASSES);
+  if (r->signs) x = rung_batch_norm_init(x, "norm", &(rung_batch_norm_options){.whole = true});
   x = r->hinge ? rung_loss_squared_hinge(x) : rung_loss_cross_entropy(x);
   ck_assert_msg(x != NULL, "%s", rung_error());
   return model;

@@ -94,16 +94,19 @@ START_TEST(histograms_of_weights_have_a_bin_for_every_part_of_a_step) {
 }
 END_TEST
 
-/* Behind its ReLU fc1 gives 1, 0.4, 1.4, 0 and 0, 1.5, 0, 5. With a step of 0.5 and 2 bits the clip is 0 .. 1.5:
- *   q 2, 1, 3, 0 and 0, 3, 0, 3: 3 of 8 lowest, 3 highest, one clipped (5 > 1.75)
- *   signal 1 + 0.16 + 1.96 + 2.25 + 25 = 30.37, noise 0.01 + 0.01 + 12.25 = 12.27 */
+/* Weights of 8 bits that are whole 64ths up to 127 lose nothing, nor do inputs of -1 .. 2 with a step of 1. Behind its
+ * ReLU fc1 then gives 127/64, 0.5, 159/64, 0 and 0, 1.5, 0, 319/64. With a step of 0.5 and 2 bits the clip is 0 .. 1.5:
+ * 3 of 8 are lowest, 4 highest, and 3 are clipped, those beyond 1.75. */
 START_TEST(activations_are_measured_as_by_hand) {
   rung_model *model = hand_model();
   rung_dataset *data = hand_data();
+  static const float weights[] = {127 / 64.0f, 0.5f, -127 / 64.0f, 1.5f};
+  const double a = 127 / 64.0, b = 159 / 64.0, c = 319 / 64.0;
+  memcpy(problem_parameter(model, "fc1.weight"), weights, sizeof weights);
   quantize(model, data, &(rung_scheme){.activation_bits = 2});
   rung_quantization *quantization = rung_model_quantization(model);
-  for (int i = 0; i < rung_quantization_quantizer_count(quantization); i++)
-    ck_assert_int_eq(rung_quantizer_set(rung_quantization_quantizer(quantization, i), 0.5f, 0), RUNG_OK);
+  ck_assert_int_eq(rung_quantizer_set(rung_quantization_quantizer(quantization, 0), 1, 1), RUNG_OK);
+  ck_assert_int_eq(rung_quantizer_set(rung_quantization_quantizer(quantization, 1), 0.5f, 0), RUNG_OK);
   rung_analysis *analysis = analyze(model, data, 0);
   ck_assert_int_eq(rung_analysis_activations(analysis), 2);
   ck_assert_str_eq(rung_analysis_activation(analysis, 0)->name, "x");
@@ -111,12 +114,15 @@ START_TEST(activations_are_measured_as_by_hand) {
   const rung_activation_analysis *fc1 = rung_analysis_activation(analysis, 1);
   const rung_values_analysis *values = &fc1->values;
   ck_assert_str_eq(fc1->name, "fc1");
-  ck_assert(values->count == 8 && values->least == 0 && values->most == 5);
+  ck_assert(values->count == 8 && values->least == 0 && values->most == 319 / 64.0f);
   ck_assert(values->clip_least == 0 && values->clip_most == 1.5f);
-  ck_assert(values->lowest == 0.375 && values->highest == 0.375 && values->clipped == 0.125);
-  expect_near(values->sqnr, 10 * log10(30.37 / 12.27));
+  ck_assert(values->lowest == 0.375 && values->highest == 0.5 && values->clipped == 0.375);
+  expect_near(values->sqnr, 10 * log10((a * a + b * b + c * c + 0.25 + 2.25) /
+                                       ((a - 1.5) * (a - 1.5) + (b - 1.5) * (b - 1.5) + (c - 1.5) * (c - 1.5))));
+  ck_assert(isinf(rung_analysis_activation(analysis, 0)->values.sqnr)); /* the input */
   ck_assert_double_eq(sum(&values->before), 8);
-  ck_assert(values->before.first <= 0 && values->before.first + values->before.width * (float)values->before.bins > 5);
+  ck_assert(values->before.first <= 0 &&
+            values->before.first + values->before.width * (float)values->before.bins >= 319 / 64.0f);
   rung_analysis_free(analysis);
   rung_dataset_free(data);
   rung_model_free(model);

@@ -164,6 +164,26 @@ static rung_model *normed(int threads, bool bias) {
   return model;
 }
 
+/* Half of the hidden neurons, whichever layers they are in: those that are small beside the others of their layer. */
+START_TEST(neurons_are_chosen_over_all_layers) {
+  rung_model *model = perceptron(1, 3);
+  float *first = problem_parameter(model, "fc1.weight"), *second = problem_parameter(model, "fc2.weight");
+  for (int i = 0; i < FIRST; i++) first[i] = i < 30 * FEATURES ? 0.01f : 1; /* 30 small ones of 40 */
+  for (int i = 0; i < SECOND; i++)
+    second[i] = i < 2 * 40 ? 0.5f : 1e-4f * (float)(1000 + i / 40); /* 2 large ones of 24 */
+  EXPECT_OK(rung_prune(model, &(rung_prune_options){.method = RUNG_PRUNE_NEURONS, .sparsity = 0.5f}));
+  const uint8_t *one = mask_of(model, "fc1.bias"), *other = mask_of(model, "fc2.bias");
+  for (int j = 0; j < 40; j++) ck_assert_int_eq(one[j], j >= 30);
+  for (int j = 0; j < 24; j++) ck_assert_int_eq(other[j], j < 2 || j >= 4); /* 2 of the rest, the smallest */
+  EXPECT_OK(rung_prune(model, &(rung_prune_options){.method = RUNG_PRUNE_NEURONS, .sparsity = 0.999f}));
+  int left[2] = {0};
+  for (int j = 0; j < 40; j++) left[0] += one[j];
+  for (int j = 0; j < 24; j++) left[1] += other[j];
+  ck_assert(left[0] == 1 && left[1] == 1); /* the last one of a layer stays */
+  rung_model_free(model);
+}
+END_TEST
+
 /* Half of each hidden layer, those of the smallest norm times the batch norm's factor; and all that belongs to them. */
 START_TEST(neurons_go_with_all_that_is_theirs) {
   problem *p = problem_new(RUNG_U8, 100, 1);
@@ -176,7 +196,7 @@ START_TEST(neurons_go_with_all_that_is_theirs) {
     for (int k = 0; k < FEATURES; k++) score[j] += fabs((double)weight[j * FEATURES + k]);
     score[j] *= fabs((double)scale[j]) / sqrt((double)problem_parameter(model, "bn1.running_var")[j] + 1e-5);
   }
-  EXPECT_OK(rung_prune(model, &(rung_prune_options){.method = RUNG_PRUNE_NEURONS, .sparsity = 0.5f}));
+  EXPECT_OK(rung_prune(model, &(rung_prune_options){.method = RUNG_PRUNE_NEURONS_PER_LAYER, .sparsity = 0.5f}));
   const uint8_t *bias = mask_of(model, "fc1.bias");
   int pruned = 0;
   for (int j = 0; j < 40; j++) {
@@ -203,7 +223,7 @@ START_TEST(options_are_checked) {
              {{.sparsity = 1}, "sparsity 1"},
              {{.sparsity = -0.5f}, "sparsity -0.5"},
              {{.sparsity = NAN}, "sparsity"},
-             {{.method = RUNG_PRUNE_METHOD_COUNT, .sparsity = 0.5f}, "method 4, expected 0 .. 3"},
+             {{.method = RUNG_PRUNE_METHOD_COUNT, .sparsity = 0.5f}, "method 5, expected 0 .. 4"},
              {{.method = RUNG_PRUNE_N_M, .n = 4, .m = 4}, "4:4, expected N:M with 1 <= N < M <= 64"},
              {{.method = RUNG_PRUNE_N_M, .n = 2, .m = 65}, "2:65"}};
   const uint64_t before = rung_model_hash(model);
@@ -236,7 +256,8 @@ START_TEST(methods_have_names) {
   ck_assert(options.n == 12 && options.m == 16);
   static const char *const bad[] = {"", "small", "n:m", "2", "2:", ":4", "4:2", "2:2", "0:4", "2:65", "2:4x", "2:444"};
   for (int i = 0; i < 12; i++)
-    REFUSED(rung_prune_parse(bad[i], &options), RUNG_ERROR_ARGUMENT, "expected magnitude, per-layer, neurons or N:M");
+    REFUSED(rung_prune_parse(bad[i], &options), RUNG_ERROR_ARGUMENT,
+            "expected magnitude, per-layer, neurons, neurons-");
   ck_assert_str_eq(rung_prune_method_name(RUNG_PRUNE_METHOD_COUNT), "unknown");
 }
 END_TEST
@@ -482,7 +503,7 @@ END_TEST
 START_TEST(without_pruned_neurons_it_computes_the_same) {
   problem *p = problem_new(RUNG_U8, 103, 1);
   for (int bias = 0; bias < 2; bias++) {
-    const rung_prune_options half = {.method = RUNG_PRUNE_NEURONS, .sparsity = 0.5f};
+    const rung_prune_options half = {.method = RUNG_PRUNE_NEURONS_PER_LAYER, .sparsity = 0.5f};
     rung_model *model = made(p, &problem_forms[_i], bias, &half);
     rung_model *smaller = rung_model_without_pruned(model, NULL);
     ck_assert_msg(smaller != NULL, "%s", rung_error());
@@ -564,8 +585,8 @@ END_TEST
 
 TEST_MAIN(CASE(the_count_is_exact), CASE(ties_go_by_index), CASE(pruning_again_goes_on),
           CASE(the_global_mask_is_that_of_pytorch), CASES(n_of_m_holds_row_by_row, 5),
-          CASE(neurons_go_with_all_that_is_theirs), CASE(options_are_checked), CASE(methods_have_names),
-          CASES(no_fit_brings_them_back, OPTIMIZERS), CASE(clipping_looks_at_what_is_left),
+          CASE(neurons_are_chosen_over_all_layers), CASE(neurons_go_with_all_that_is_theirs), CASE(options_are_checked),
+          CASE(methods_have_names), CASES(no_fit_brings_them_back, OPTIMIZERS), CASE(clipping_looks_at_what_is_left),
           CASE(the_sparsity_rises_as_a_cube), CASE(a_fit_prunes_when_it_is_due), CASE(a_schedule_must_fit_into_the_fit),
           CASES(integers_of_pruned_weights_are_0, 4), CASE(one_bit_has_no_0),
           CASES(a_copy_is_the_model_once_more, FORMS), CASES(without_pruned_neurons_it_computes_the_same, FORMS),

@@ -60,4 +60,35 @@ static inline double ptq_weight_error(const ptq_fixture *f) {
   return error;
 }
 
+/* Inputs that go together, as a trained network's do: a few causes, seen through a ReLU. */
+static inline void ptq_correlate(float *x, int64_t n, int64_t in, uint64_t seed) {
+  enum { CAUSES = 6 };
+  rung_rng rng = rung_rng_seed(99);
+  float mixing[CAUSES * LAYER_IN], cause[CAUSES];
+  for (int i = 0; i < CAUSES * LAYER_IN; i++) mixing[i] = rung_rng_normal(&rng);
+  rng = rung_rng_seed(seed);
+  for (int64_t i = 0; i < n; i++) {
+    for (int c = 0; c < CAUSES; c++) cause[c] = rung_rng_normal(&rng);
+    for (int64_t k = 0; k < in; k++) {
+      float sum = 0.3f * rung_rng_normal(&rng);
+      for (int c = 0; c < CAUSES; c++) sum += cause[c] * mixing[c * LAYER_IN + k];
+      x[i * in + k] = fmaxf(sum, 0);
+    }
+  }
+}
+
+/* sum |x (w - original)^T|^2 */
+static inline double ptq_output_error(const ptq_fixture *f, const float *x) {
+  double error = 0;
+  for (int i = 0; i < LAYER_N; i++)
+    for (int j = 0; j < LAYER_OUT; j++) {
+      double sum = 0;
+      for (int k = 0; k < LAYER_IN; k++)
+        sum +=
+            (double)x[i * LAYER_IN + k] * ((double)f->weight[j * LAYER_IN + k] - (double)f->original[j * LAYER_IN + k]);
+      error += sum * sum;
+    }
+  return error;
+}
+
 #endif

@@ -36,8 +36,8 @@ typedef struct rung_values_analysis {
   rung_histogram before, after; /* of x, and of weights of what q stands for; in the same bins */
 } rung_values_analysis;
 
-/* A value that the network quantizes: an input that comes as f32, or what a layer or an operation puts out. x is the
- * FP32 network's, so that errors of earlier layers are not in it. */
+/* A value that the network quantizes: an input that comes as f32, or what a layer or an operation puts out. x is what
+ * is rounded there in the quantized network (its float simulation), so that this rounding alone is measured. */
 typedef struct rung_activation_analysis {
   const char *name; /* of its layer, "fc1", or of the input; where it is neither, of its operation */
   rung_values_analysis values;
@@ -49,17 +49,18 @@ typedef struct rung_layer_analysis {
   int64_t in, out;
   rung_values_analysis weights;
   int activation; /* of its output, behind the clamp, among the activations; -1: it has none, the output being logits */
-  double sqnr;    /* dB, of its output in the integer network against the FP32 network: errors of earlier layers too */
+  double sqnr;    /* dB, of its output in the integer network against that of the FP32 weights behind it: errors of
+                     earlier layers too. QAT at few bits leaves those weights behind, and this says less */
   int64_t dead;   /* outputs that had one and the same integer on every example */
   int64_t flips;  /* times that a weight's integer changed while it trained; -1: not counted */
 } rung_layer_analysis;
 
 typedef struct rung_analysis rung_analysis;
 
-/* Runs the model, calibrated, over the first `examples` (0 or more than there are: all) of the dataset, in FP32 and in
- * integers, block by block: memory does not grow with the dataset. The model is left in the form it was in. NULL with a
- * message: RUNG_ERROR_STATE, it is not calibrated; RUNG_ERROR_ARGUMENT, RUNG_ERROR_SHAPE, the dataset does not fit it;
- * RUNG_ERROR_NUMERIC, a parameter or an activation is not finite. */
+/* Runs the model, calibrated, over the first `examples` (0 or more than there are: all) of the dataset, in FP32, in
+ * simulation and in integers, block by block: memory does not grow with the dataset. The model is left in the form it
+ * was in. NULL with a message: RUNG_ERROR_STATE, it is not calibrated; RUNG_ERROR_ARGUMENT, RUNG_ERROR_SHAPE, the
+ * dataset does not fit it; RUNG_ERROR_NUMERIC, a parameter or an activation is not finite. */
 RUNG_API rung_analysis *rung_analyze(rung_model *model, const rung_dataset *dataset, int64_t examples);
 RUNG_API void rung_analysis_free(rung_analysis *analysis);
 

@@ -1,8 +1,10 @@
 /* rung/nn/mixed_precision.h: bits for each layer, under a limit in bytes.
  *
  *   rung_quantize(mlp, &(rung_scheme){.activation_bits = 8});
- *   rung_mixed_precision(mlp, train, 40000, NULL);       the scheme now has bits for every layer
- *   rung_ptq(mlp, train, 1000, &(rung_ptq_options){.methods = 1u << RUNG_PTQ_GPTQ}); */
+ *   rung_mixed_precision(mlp, train, 40000, NULL);
+ *   rung_ptq(mlp, train, 1000, &(rung_ptq_options){.methods = 1u << RUNG_PTQ_GPTQ});
+ *
+ * After the second line the scheme has bits for every layer; the third quantizes by it. */
 #ifndef RUNG_NN_MIXED_PRECISION_H
 #define RUNG_NN_MIXED_PRECISION_H
 

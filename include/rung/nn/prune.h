@@ -36,22 +36,24 @@ typedef enum rung_prune_method {
   RUNG_PRUNE_PER_LAYER,     /* the smallest |w| of each layer, of each the same share */
   RUNG_PRUNE_N_M,           /* of every m neighbouring inputs of an output all but the n largest |w| (Mishra et al.,
                                2021); of a row's last ones, where they are fewer than m, likewise all but n */
-  RUNG_PRUNE_NEURONS,       /* whole neurons of each hidden layer, those of the smallest L1 norm of their weights (Li et
-                               al., 2017), as a batch norm behind them scales them: |scale| / deviation times that */
+  RUNG_PRUNE_NEURONS, /* whole neurons, of all hidden layers together, those of the smallest L1 norm of their weights
+                         (Li et al., 2017), as a batch norm behind them scales them, beside others of their layer */
+  RUNG_PRUNE_NEURONS_PER_LAYER, /* ... of each hidden layer, of each the same share */
   RUNG_PRUNE_METHOD_COUNT
 } rung_prune_method;
 
-RUNG_API const char *rung_prune_method_name(rung_prune_method method); /* "magnitude", "per-layer", "n:m", "neurons" */
+RUNG_API const char *
+rung_prune_method_name(rung_prune_method method); /* "magnitude", "per-layer", "n:m", "neurons", ... */
 
 typedef struct rung_prune_options {
   rung_prune_method method;
-  float sparsity; /* share that is pruned when it is done, 0 .. 1: of the weights, or of each hidden layer's neurons (of
-                     which at least one stays); the nearest whole number. RUNG_PRUNE_N_M: not read */
+  float sparsity; /* share that is pruned when it is done, 0 .. 1: of the weights, or of the neurons (of which in each
+                     layer one stays); the nearest whole number. RUNG_PRUNE_N_M: not read */
   int n, m;       /* RUNG_PRUNE_N_M: 1 <= n < m <= 64; 0 and 0: 2 and 4 */
 } rung_prune_options;
 
 /* A method by its name, or N:M as in "2:4" (then n and m too). RUNG_ERROR_ARGUMENT: "prune method 'small': expected
- * magnitude, per-layer, neurons or N:M". */
+ * magnitude, per-layer, neurons, neurons-per-layer or N:M (2:4), M to 64". */
 RUNG_API rung_status rung_prune_parse(const char *text, rung_prune_options *options);
 
 /* Prunes, in whatever form the model is. What was pruned before stays pruned, and counts. NEURONS: the layers whose

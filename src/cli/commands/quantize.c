@@ -30,6 +30,7 @@ static ending quantize(session *asked, data_sets *data, rung_model **model, ptq_
   if (!*model || rung_model_use(*model, RUNG_FORM_FLOAT) != RUNG_OK) return ENDS_BADLY;
   data_tell_classes(asked, data->all);
   rung_status status = rung_quantize(*model, &scheme);
+  if (status != RUNG_OK && how->layers) rung_fail(status, "--%s", rung_error()); /* all else was checked */
   if (status == RUNG_OK && data->test) status = network_test(asked, *model, data->test, "float_test", &before);
   if (status == RUNG_OK) status = ptq_run(asked, *model, data->train, how);
   if (status == RUNG_OK) status = rung_model_save(*model, out);
@@ -64,11 +65,12 @@ const command quantize_command = {
     .positionals = {{.name = "MODEL", .kind = KIND_INPUT, .help = "a model that rung train or rung import wrote"}},
     .rewrites = true,
     .required = {HAS(DATA), HAS(OUT)},
-    .taken = {TEST_OPTIONS,     HAS(VALIDATION), HAS(CALIBRATE),        HAS(BITS),
-              HAS(GRANULARITY), HAS(GROUP),      HAS(WEIGHT_METHOD),    HAS(ACTIVATION_METHOD),
-              HAS(CLIP_DECAY),  HAS(OBSERVER),   HAS(PERCENTILE),       HAS(RANGES),
-              HAS(SIGNED),      HAS(SYMMETRIC),  HAS(BACKWARD),         HAS(METHOD),
-              HAS(LAYER),       HAS(SIZE_LIMIT), HAS(REQUIRE_ACCURACY), WORK_OPTIONS},
+    .taken = {TEST_OPTIONS,          HAS(VALIDATION), HAS(CALIBRATE),     HAS(BITS),
+              HAS(GRANULARITY),      HAS(GROUP),      HAS(WEIGHT_METHOD), HAS(ACTIVATION_METHOD),
+              HAS(CLIP_DECAY),       HAS(OBSERVER),   HAS(PERCENTILE),    HAS(RANGES),
+              HAS(SIGNED),           HAS(SYMMETRIC),  HAS(BACKWARD),      HAS(INPUT_BITS),
+              HAS(BATCH_NORM),       HAS(METHOD),     HAS(LAYER),         HAS(SIZE_LIMIT),
+              HAS(REQUIRE_ACCURACY), WORK_OPTIONS},
     .examples = {{"quantize digits.safetensors --data mnist --bits w8a8 -o digits-w8a8.safetensors", NULL},
                  {"quantize digits.safetensors --data mnist --bits w4a4 -o digits-w4a4.safetensors",
                   "half the size; to be trained on"},

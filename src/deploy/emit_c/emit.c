@@ -68,7 +68,8 @@ static int64_t dot_bytes(const emission *at, int width) {
 
 /* Fitted to what arm-none-eabi-gcc 12 -mcpu=cortex-m4 -Os makes of all kinds of programs: within 60 bytes of it. */
 static int64_t code_bytes(const emission *at) {
-  int64_t bytes = 115 + 14 * at->count + (at->ungrouped ? 140 : 0) + (at->grouped ? 280 : 0) + (at->binary ? 20 : 0);
+  int64_t bytes = 115 + 14 * at->count + (at->ungrouped ? 140 : 0) + (at->grouped ? 280 : 0) + (at->binary ? 20 : 0) +
+                  (rung_program_input_table(at->program) ? 30 : 0);
   for (int i = 0; i < at->format_count; i++) bytes += dot_bytes(at, at->format[i].width) + (at->ragged ? 25 : 0);
   return bytes;
 }
@@ -85,6 +86,7 @@ static void make_report(emission *at) {
     report->weight_bytes += emit_weight_bytes(&at->layer[i]);
     report->constant_bytes += constant_bytes(at, &at->layer[i].instruction->integers);
   }
+  if (rung_program_input_table(at->program)) report->constant_bytes += 256;
   report->ram_bytes = at->scratch;
   report->code_bytes = code_bytes(at);
   report->stack_bytes = stack_bytes(at);
@@ -100,6 +102,20 @@ static int64_t scratch_bytes(const rung_program *program) {
   return most;
 }
 
+/* The caller's input is buffer 0, or the integers that a table makes it of. */
+static rung_buffer input_of(const rung_program *program) {
+  const rung_input_table *table = rung_program_input_table(program);
+  rung_buffer input = *rung_program_buffer(program, 0);
+  if (!table) return input;
+  input.place = RUNG_PLACE_INPUT;
+  input.type = table->type;
+  input.scale = table->scale;
+  input.zero_point = table->zero_point;
+  input.qmin = table->type == RUNG_I8 ? INT8_MIN : 0;
+  input.qmax = table->type == RUNG_I8 ? INT8_MAX : UINT8_MAX;
+  return input;
+}
+
 static rung_status emission_open(emission *at, const rung_program *program, const rung_emit_options *options) {
   *at = (emission){.program = program};
   if (!program) return rung_fail(RUNG_ERROR_ARGUMENT, "emit: the program is NULL");
@@ -108,6 +124,7 @@ static rung_status emission_open(emission *at, const rung_program *program, cons
     return rung_fail(RUNG_ERROR_ARGUMENT, "emit: %lld examples, expected 1 or more",
                      (long long)at->options.example_count);
   at->count = rung_program_count(program);
+  at->input = input_of(program);
   at->scratch = scratch_bytes(program);
   at->layer = rung_allocate((size_t)at->count * sizeof *at->layer);
   if (!at->layer) return RUNG_ERROR_MEMORY;

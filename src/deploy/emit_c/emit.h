@@ -29,6 +29,7 @@ typedef struct emission {
   rung_emit_options options;
   int count;
   emit_layer *layer;
+  rung_buffer input; /* the caller's */
   int64_t scratch;
   int format_count;
   emit_format format[EMIT_FORMATS]; /* those in use */

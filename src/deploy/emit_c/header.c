@@ -19,7 +19,7 @@ static const char closing[] = "#ifdef $NAME_TRACE\n"
                               "#endif\n";
 
 static void emit_scales(text *to, const emission *at) {
-  const rung_buffer *input = at->layer[0].input, *logits = at->layer[at->count - 1].output;
+  const rung_buffer *input = &at->input, *logits = at->layer[at->count - 1].output;
   text_print(
       to,
       "/* An input q of %d .. %d stands for the real number %s_INPUT_SCALE * (q - %s_INPUT_ZERO_POINT), a logit q\n"
@@ -33,7 +33,7 @@ static void emit_scales(text *to, const emission *at) {
 }
 
 void emit_header(text *to, const emission *at) {
-  const rung_buffer *input = at->layer[0].input, *logits = at->layer[at->count - 1].output;
+  const rung_buffer *input = &at->input, *logits = at->layer[at->count - 1].output;
   text_print(to, "%s#define $NAME_INPUTS  %lld\n#define $NAME_OUTPUTS %lld\n\n", opening, (long long)input->count,
              (long long)logits->count);
   emit_scales(to, at);

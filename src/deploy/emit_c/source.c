@@ -61,7 +61,7 @@ static void emit_numbers(text *to, const emission *at) {
 }
 
 static void emit_opening(text *to, const emission *at) {
-  const rung_buffer *input = at->layer[0].input, *logits = at->layer[at->count - 1].output;
+  const rung_buffer *input = &at->input, *logits = at->layer[at->count - 1].output;
   text_print(to, "/* $name: a neural network in integers, written by Rung. It needs C99 and no library.\n *\n *   ");
   for (int i = 0; i < at->count; i++)
     text_print(to, "%lld -> %s", (long long)at->layer[i].input->count, i % 8 == 7 ? "\n *   " : "");
@@ -88,10 +88,30 @@ static void emit_place(text *to, const rung_buffer *buffer) {
     text_print(to, "scratch");
 }
 
+static int64_t table_value(const void *context, int64_t index) {
+  return ((const rung_input_table *)context)->q[index];
+}
+
+static void emit_input_table(text *to, const rung_input_table *table) {
+  text_print(to, "/* What the input becomes before the first layer reads it, by its byte. */\n"
+                 "static const uint8_t input_table[256] = {\n");
+  text_rows(to, 256, 16, 4, false, table_value, table);
+  text_print(to, "};\n\n");
+}
+
+/* The first thing that a run does. */
+static void emit_look_up(text *to, const emission *at) {
+  const long long offset = (long long)at->layer[0].input->offset;
+  text_print(to, "  for (int k = 0; k < $NAME_INPUTS; k++) scratch[");
+  if (offset) text_print(to, "%lld + ", offset);
+  text_print(to, "k] = input_table[(uint8_t)input[k]];\n");
+}
+
 static void emit_run(text *to, const emission *at) {
-  const rung_buffer *input = at->layer[0].input;
+  const rung_buffer *input = &at->input;
   text_print(to, "void $name_run(const %s input[$NAME_INPUTS], int32_t logits[$NAME_OUTPUTS]) {\n",
              input->type == RUNG_I8 ? "int8_t" : "uint8_t");
+  if (rung_program_input_table(at->program)) emit_look_up(to, at);
   for (int i = 0; i < at->count; i++) {
     const emit_layer *layer = &at->layer[i];
     text_print(to, "  %s(&layers[%d], ", layer->instruction->integers.group ? "linear_groups" : "linear", i);
@@ -119,6 +139,7 @@ void emit_source(text *to, const emission *at) {
                "/* The layers' outputs; two that are never needed at once share their place. */\n"
                "static uint8_t scratch[%lld];\n\n",
                (long long)at->scratch);
+  if (rung_program_input_table(at->program)) emit_input_table(to, rung_program_input_table(at->program));
   emit_run(to, at);
   text_print(to, "%s", argmax_text);
 }

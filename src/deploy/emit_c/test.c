@@ -56,7 +56,7 @@ static int64_t i32_value(const void *context, int64_t index) {
 }
 
 static void emit_template(text *to, const emission *at, const void *examples, const int32_t *logits, int64_t count) {
-  const rung_buffer *input = at->layer[0].input;
+  const rung_buffer *input = &at->input;
   const int64_t outputs = at->layer[at->count - 1].output->count;
   const char *type = input->type == RUNG_I8 ? "int8_t" : "uint8_t";
   text_print(to, opening, (long long)count, (long long)count);
@@ -90,7 +90,7 @@ static void emit_template(text *to, const emission *at, const void *examples, co
 }
 
 rung_status emit_test(text *to, const emission *at) {
-  const rung_buffer *input = at->layer[0].input, *output = at->layer[at->count - 1].output;
+  const rung_buffer *input = &at->input, *output = at->layer[at->count - 1].output;
   const int64_t count = at->options.examples ? at->options.example_count : SEEDED_EXAMPLES;
   size_t inputs, outputs;
   bool fits = rung_size_multiply((size_t)count, (size_t)input->count, &inputs) &&

@@ -156,6 +156,10 @@ static int opset_needed(const rung_program *program) {
 
 /* What is asked for, and whether it can be had. */
 static rung_status settle_options(const rung_program *program, rung_onnx_options *options) {
+  if (program->table)
+    return rung_fail(
+        RUNG_ERROR_UNSUPPORTED,
+        "onnx: the program's inputs go through a table (input bits or a rescaling), which has no float form");
   if (!options->opset) options->opset = opset_needed(program);
   if (options->opset != FIRST_OPSET && options->opset != BLOCKS_OPSET)
     return rung_fail(RUNG_ERROR_ARGUMENT, "onnx: opset %d, expected %d or %d", options->opset, FIRST_OPSET,

@@ -140,8 +140,15 @@ static rung_status take_inputs(verify_run *run) {
   const rung_integer_layer *first = verify_layer(run, 0);
   rung_status status = rung_program_take(run->program, run->dataset, run->first, run->count, run->bytes);
   run->input = run->bytes;
-  if (status == RUNG_OK) verify_widen(run->input_q, first->input_type, run->input, run->count * first->in);
-  return status;
+  if (status != RUNG_OK) return status;
+  const int64_t n = run->count * first->in;
+  const rung_input_table *table = run->program->table;
+  verify_widen(run->input_q, table ? RUNG_U8 : first->input_type, run->input, n);
+  for (int64_t i = 0; i < n && table; i++) {
+    const uint8_t q = table->q[run->input_q[i]];
+    run->input_q[i] = first->input_type == RUNG_I8 ? (int8_t)q : q;
+  }
+  return RUNG_OK;
 }
 
 static rung_status run_block(verify_run *run) {

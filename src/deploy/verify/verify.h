@@ -74,7 +74,7 @@ struct verify_run {
   int64_t block, first, count; /* examples at most, and those of the present block */
   void *bytes;                 /* where real inputs are quantized to */
   const void *input;           /* [count, inputs], as the program takes them */
-  int32_t *input_q;            /* the same as int32 */
+  int32_t *input_q;            /* what the first layer reads of them, as int32 */
   verify_execution execution[RUNG_EXECUTION_COUNT];
 };
 

@@ -1,4 +1,5 @@
-/* Analysis: the FP32 network and the integer one over the same examples, and what becomes of each value on the way. */
+/* Analysis: the network in f32, in simulated and in integer arithmetic over the same examples, and what becomes of each
+ * value on the way. */
 #include "analysis.h"
 
 #include <math.h>
@@ -68,10 +69,12 @@ static rung_layer_analysis *layer_of(const rung_analysis *analysis, const rung_n
   return NULL;
 }
 
-static rung_status watch_activation(rung_analysis *analysis, const rung_node *node, const rung_quantizer *quantizer) {
+static rung_status watch_activation(rung_analysis *analysis, const rung_model *model, const rung_node *node,
+                                    const rung_quantizer *quantizer) {
   rung_layer_analysis *layer = layer_of(analysis, node);
   activation_watch *watch = &analysis->activation_watch[analysis->activations];
-  *watch = (activation_watch){.node = node, .quantizer = quantizer};
+  const rung_node *rounded = rung_quantization_node(model->quantization, RUNG_ARITHMETIC_SIMULATED, node);
+  *watch = (activation_watch){.node = rounded->input[0], .quantizer = quantizer};
   analysis->activation[analysis->activations].name = layer ? layer->name : node->name;
   if (layer) layer->activation = analysis->activations;
   analysis->activations++;
@@ -92,7 +95,7 @@ static rung_status find(rung_analysis *analysis, const rung_model *model) {
     if (node->op == &rung_op_linear) status = watch_layer(analysis, model, node);
   for (int i = 0; (node = rung_graph_node(model->graph, i)) != NULL && status == RUNG_OK; i++) {
     const rung_quantizer *quantizer = rung_quantization_quantizer_of(model->quantization, node);
-    if (quantizer) status = watch_activation(analysis, node, quantizer);
+    if (quantizer) status = watch_activation(analysis, model, node, quantizer);
   }
   return status;
 }
@@ -126,15 +129,16 @@ static rung_graph *bound(rung_model *model, rung_form form, const rung_dataset *
 }
 
 static rung_status run(rung_analysis *analysis, rung_model *model, const rung_dataset *dataset) {
-  rung_graph *real = bound(model, RUNG_FORM_FLOAT, dataset), *integer = NULL;
-  if (real) integer = bound(model, RUNG_FORM_INTEGER, dataset);
-  if (!real || !integer) return rung_error_status();
-  const int64_t batch = rung_graph_batch(real);
+  rung_graph *graphs[RUNG_FORM_SIMULATED + 1];
+  for (rung_form form = RUNG_FORM_FLOAT; form <= RUNG_FORM_SIMULATED; form++)
+    if (!(graphs[form] = bound(model, form, dataset))) return rung_error_status();
+  const int64_t batch = rung_graph_batch(graphs[RUNG_FORM_FLOAT]);
   for (int64_t first = 0; first < analysis->examples; first += batch) {
     const int64_t left = analysis->examples - first;
     const rung_replay_options block = {.count = left < batch ? left : batch, .first = first};
-    rung_status status = rung_graph_replay(real, &block);
-    if (status == RUNG_OK) status = rung_graph_replay(integer, &block);
+    rung_status status = RUNG_OK;
+    for (rung_form form = RUNG_FORM_FLOAT; form <= RUNG_FORM_SIMULATED && status == RUNG_OK; form++)
+      status = rung_graph_replay(graphs[form], &block);
     for (int i = 0; i < analysis->activations && status == RUNG_OK; i++)
       status = activation_add(&analysis->activation_watch[i]);
     if (status != RUNG_OK) return status;

@@ -40,7 +40,7 @@ rung_status analyze_weights(rung_arena *arena, const rung_integer_layer *layer, 
 
 /* A value that is quantized, while blocks of it come by. */
 typedef struct activation_watch {
-  const rung_node *node; /* of the float graph */
+  const rung_node *node; /* what the quantizer reads: before the rounding, in the simulated graph */
   const rung_quantizer *quantizer;
   rung_observer *observer; /* keeps the histogram */
   tally tally;

@@ -1,4 +1,5 @@
-/* One choice a layer, the least sum of losses, a limit on the sum of bytes: the multiple-choice knapsack problem. */
+/* One choice a layer, the least sum of losses, a limit on the sum of bytes: the multiple-choice knapsack problem
+ * (eq. 46). */
 #include <rung/nn/mixed_precision.h>
 
 #include <math.h>

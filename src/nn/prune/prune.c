@@ -34,8 +34,8 @@ rung_status rung_prune_parse(const char *text, rung_prune_options *options) {
       return RUNG_OK;
     }
   return rung_fail(RUNG_ERROR_ARGUMENT,
-                   "prune method '%s': expected magnitude, per-layer, neurons or N:M (2:4), M to %d", text,
-                   PRUNE_MAX_M);
+                   "prune method '%s': expected magnitude, per-layer, neurons, neurons-per-layer or N:M (2:4), M to %d",
+                   text, PRUNE_MAX_M);
 }
 
 static rung_status check_share(const char *name, float share, bool may_be_0) {
@@ -164,7 +164,6 @@ int64_t rung_model_pruned(const rung_model *model, int64_t *weights) {
 
 static rung_status find_layers(pruner *self) {
   rung_graph *graph = self->model->graph;
-  int64_t most = 0;
   self->layer = rung_allocate((size_t)rung_graph_node_count(graph) * sizeof *self->layer);
   if (!self->layer) return RUNG_ERROR_MEMORY;
   for (int i = 0; i < rung_graph_node_count(graph); i++) {
@@ -178,11 +177,8 @@ static rung_status find_layers(pruner *self) {
                            .out = weight->shape.extent[0],
                            .in = weight->shape.extent[1]};
     if (!layer->keep) return RUNG_ERROR_MEMORY;
-    if (layer->out > most) most = layer->out;
   }
-  if (self->count == 0) return rung_fail(RUNG_ERROR_STATE, "prune: the model has no linear layer");
-  self->score = rung_allocate((size_t)most * sizeof *self->score);
-  return self->score ? RUNG_OK : RUNG_ERROR_MEMORY;
+  return self->count > 0 ? RUNG_OK : rung_fail(RUNG_ERROR_STATE, "prune: the model has no linear layer");
 }
 
 static const prune_kind *kind_of(const pruner *self) {
@@ -214,7 +210,7 @@ pruner *pruner_new(rung_model *model, const rung_prune_schedule *schedule) {
 void pruner_free(pruner *self) {
   if (!self) return;
   rung_release(self->layer);
-  rung_release(self->score);
+  rung_release(self->neuron);
   rung_release(self);
 }
 

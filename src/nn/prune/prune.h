@@ -15,15 +15,23 @@ typedef struct prune_layer {
   float *weight; /* [out, in] */
   uint8_t *keep; /* [out, in] */
   int64_t out, in;
+  int64_t left; /* neurons, while neurons are pruned */
 } prune_layer;
+
+/* A neuron of a hidden layer. */
+typedef struct prune_neuron {
+  const prune_layer *layer;
+  int64_t index;
+  double score; /* -1: pruned already */
+} prune_neuron;
 
 /* What a pruning works on, all of it allocated. */
 typedef struct pruner {
   rung_model *model;
   rung_prune_schedule schedule; /* of a fit, with `steps` and `every` filled in; else `to` alone */
   int count;
-  prune_layer *layer; /* [count]: each weight once, in order of recording */
-  double *score;      /* [most outputs of a layer]: neurons */
+  prune_layer *layer;   /* [count]: each weight once, in order of recording */
+  prune_neuron *neuron; /* [of all hidden layers], if neurons are pruned */
 } pruner;
 
 typedef struct prune_kind {
@@ -73,5 +81,13 @@ rung_node *prune_reader(const rung_node *node);
 /* The linear layer that alone reads this one's neurons, each as what it is, behind nodes that keep them apart (on the
  * way: prune_reader, one by one); NULL if there is none. No parameter of all these is shared. */
 rung_node *prune_next(const rung_node *linear);
+/* Memory for all neurons of such layers, and masks for all that belongs to them; refused if there are none. */
+rung_status prune_prepare_hidden(pruner *self);
+/* The neurons of the layer, each with the L1 norm of its weights, times |scale| / deviation of a batch norm directly
+ * behind it (eq. 62). Returns how many: 0 of what is no hidden layer. */
+int64_t prune_neurons_of(const prune_layer *layer, prune_neuron *neurons);
+/* Sorts the neurons and marks `sparsity` of them with all that is theirs, those of the lowest scores; of equals the
+ * first ones. Of each layer one is left. */
+void prune_worst(pruner *self, prune_neuron *neurons, int64_t neuron_count, double sparsity);
 
 #endif

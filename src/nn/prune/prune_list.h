@@ -6,6 +6,7 @@
   ROW(RUNG_PRUNE_MAGNITUDE, magnitude_pruning)                                                                         \
   ROW(RUNG_PRUNE_PER_LAYER, per_layer_pruning)                                                                         \
   ROW(RUNG_PRUNE_N_M, n_m_pruning)                                                                                     \
-  ROW(RUNG_PRUNE_NEURONS, neuron_pruning)
+  ROW(RUNG_PRUNE_NEURONS, neuron_pruning)                                                                              \
+  ROW(RUNG_PRUNE_NEURONS_PER_LAYER, neuron_per_layer_pruning)
 
 #endif

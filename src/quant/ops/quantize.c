@@ -62,25 +62,14 @@ static void make_mask(const rung_quantizer *quantizer, uint8_t *mask, const floa
                                          quantizer->qmax);
 }
 
-static void quantize(const rung_quantizer *quantizer, void *q, const float *x, int64_t n) {
-  const rung_kernels *kernels = rung_kernels_active();
-  const float inverse = 1 / quantizer->scale;
-  if (quantizer->format.bits == 1)
-    binary_quantize(q, x, n);
-  else if (quantizer->format.is_signed)
-    kernels->quantize_i8(q, x, n, inverse, quantizer->zero_point, quantizer->qmin, quantizer->qmax);
-  else
-    kernels->quantize_u8(q, x, n, inverse, quantizer->zero_point, quantizer->qmin, quantizer->qmax);
-}
-
 static void forward_quantize(rung_node *node, const rung_replay *replay) {
   const rung_quantizer *quantizer = ((const observing *)node->attributes)->quantizer;
   if (observing_forward(node, replay) && replay->ith == 0) take_parameters(node); /* readers wait for all of it */
   int64_t begin, end;
   rung_node_slice(node, replay, &begin, &end);
   const float *x = (const float *)node->input[0]->value.data + begin;
-  quantize(quantizer, (uint8_t *)node->value.data + begin, x, end - begin);
   const quantize_state *state = node->state;
+  quantizer_codes(quantizer, (uint8_t *)node->value.data + begin, x, end - begin);
   if (replay->backward && state->mask) make_mask(quantizer, state->mask + begin / 8, x, end - begin, replay->scratch);
 }
 

@@ -365,6 +365,7 @@ rung_node *rung_quantized_linear(rung_node *x, rung_node *weight, rung_node *bia
 const rung_quantizer *quantized_by(const rung_node *node) {
   while (rung_node_passes_integers(node) || node->op == &merged_linear_op) node = node->input[0];
   if (node->op == &quantized_linear_op) return ((const linear_state *)node->state)->options.output;
+  if (rung_node_input_table(node)) return requantized_by(node);
   return node->op == &quantize_op ? ((const observing *)node->attributes)->quantizer : NULL;
 }
 
@@ -418,6 +419,7 @@ rung_status rung_integer_layer_view(const rung_node *node, rung_integer_layer *l
                                 .input_zero_point = x->value.zero_point,
                                 .output_zero_point = node->value.zero_point};
   quantized_range(x, &layer->input_qmin, &layer->input_qmax);
+  layer->input_binary = quantized_by(x) && quantized_by(x)->format.bits == 1;
   if (merged ? merged_linear_view(node, layer) : view(node, layer)) return RUNG_OK;
   return rung_fail(RUNG_ERROR_STATE, "%s: its integers are stale; evaluate the quantized graph first", node->name);
 }

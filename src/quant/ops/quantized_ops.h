@@ -24,6 +24,13 @@ extern const rung_op quantized_reshape_op, quantized_dropout_op;
 rung_node *quantized_reshape(rung_node *x, rung_shape example);
 rung_node *quantized_dropout(rung_node *x, float probability);
 
+/* In requantize_input.c. */
+const rung_quantizer *requantized_by(const rung_node *node);
+/* Scale and zero point for all that integers of a type can be, rescaled (`rescale` may be NULL): of `bits` bits, signed
+ * and symmetric where that has negative numbers. NULL with a message. */
+rung_quantizer *requantize_input_grid(const rung_tensor *integers, const rung_node *rescale, int bits,
+                                      const char *name);
+
 /* What made the integers of a node's value; NULL where they came as such, or it has none. */
 const rung_quantizer *quantized_by(const rung_node *node);
 /* The integers that a node's value can hold: its quantizer's range, or its type's. */

@@ -2,13 +2,19 @@
  *
  *   W~[j,k] = s clamp(floor(W[j,k] / s) + h(V[j,k]), qmin, qmax)                                              (eq. 36)
  *   h(v)    = clamp(1.2 sigmoid(v) - 0.1, 0, 1)                                                               (eq. 37)
- *   loss    = 1/n sum_i |f(W x_float[i] + b) - f(W~ x[i] + b)|^2 + lambda sum_jk 1 - |2 h(V[j,k]) - 1|^beta   (eq. 38)
+ *   loss    = 1/(n E) sum_i |f(W x_float[i] + b) - f(W~ x[i] + b)|^2
+ *             + lambda sum_jk 1 - |2 h(V[j,k]) - 1|^beta                                                        (eq.
+ * 38)
  *
  * V starts where W~ = W. f is the clamp behind the layer, x what the layer reads in the network quantized so far. The
  * first sum keeps the output, the second draws each h to 0 or 1: not at all in the warm start, then with beta falling
  * from 20, where only those near the ends feel it, to 2. At the end h is rounded.
  *
- * A step: the members make their rows of W~ and gather theirs of the batch; y = x W~^T + b; dy = 2/n f'(y) (f(y) -
+ * E, which the paper does not have, is the mean square of f(W x_float + b). Without it lambda would weigh against the
+ * square of whatever unit the outputs are in: where they are large no h would ever come to an end, and rounding it
+ * would be worse than to nearest. Where they are about 1, as behind a batch norm, it is the paper's loss.
+ *
+ * A step: the members make their rows of W~ and gather theirs of the batch; y = x W~^T + b; dy = 2/(n E) f'(y) (f(y) -
  * target); dW~ = dy^T x; and each takes its rows of dW~ on to V and moves V by Adam. */
 #include "adaround.h"
 #include "members.h"
@@ -167,6 +173,16 @@ static void make_targets(void *context, int ith, int nth) {
   for (int64_t i = begin; i < end; i++) self->target[i] = clamped(layer->clamp, self->target[i]);
 }
 
+/* E; 1 where nothing comes through the clamp. */
+static rung_status measure_energy(adaround *self) {
+  const rung_ptq_layer *layer = self->layer;
+  const int64_t count = layer->n * layer->out;
+  double squares = 0;
+  for (int64_t i = 0; i < count; i++) squares += (double)self->target[i] * (double)self->target[i];
+  self->energy = squares > 0 ? squares / (double)count : 1;
+  return check_finite(layer, self->target, count, "outputs");
+}
+
 rung_status adaround_open(adaround *self, rung_ptq_layer *layer, const rung_adaround_options *options) {
   *self = (adaround){.layer = layer, .options = with_defaults(options), .rng = layer->rng};
   rung_status status = check(&self->options);
@@ -183,7 +199,7 @@ rung_status adaround_open(adaround *self, rung_ptq_layer *layer, const rung_adar
     start(self, w - layer->weight, count, layer->scale[s]);
   }
   members_run(layer->team, make_targets, self);
-  return RUNG_OK;
+  return measure_energy(self);
 }
 
 void adaround_close(adaround *self) {
@@ -227,7 +243,7 @@ static void soften_row(adaround *self, int64_t row) {
 /* dy in place of y. */
 static void differ(adaround *self, int64_t step, int ith, int nth) {
   const rung_ptq_layer *layer = self->layer;
-  const float mean = 2 / (float)self->batch;
+  const float mean = (float)(2 / ((double)self->batch * self->energy));
   int64_t begin, end;
   rung_slice(self->batch, 1, ith, nth, &begin, &end);
   for (int64_t i = begin; i < end; i++) {

@@ -17,6 +17,7 @@ typedef struct adaround {
   float *gradient;          /* [out, in]: of the loss, to the soft weights first, then to v */
   float *moment1, *moment2; /* [out, in]: Adam's */
   float *target;            /* [n, out]: what the layer gives in the float network */
+  double energy;            /* the targets' mean square */
   float *x, *y;             /* [batch, in], [batch, out] */
   float *power;             /* [members, in] */
   char *scratch;            /* of each member's products */

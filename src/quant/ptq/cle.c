@@ -27,7 +27,8 @@ static rung_status check(const rung_cle_options *options) {
   if (options->rounds < 0)
     return rung_fail(RUNG_ERROR_ARGUMENT, "ptq: cle rounds %d, expected 1 or more", options->rounds);
   if (!(options->tolerance >= 0 && options->tolerance < 1))
-    return rung_fail(RUNG_ERROR_ARGUMENT, "ptq: cle tolerance %g, expected 0..1", (double)options->tolerance);
+    return rung_fail(RUNG_ERROR_ARGUMENT, "ptq: cle tolerance %g, expected 0 or more and below 1",
+                     (double)options->tolerance);
   return RUNG_OK;
 }
 

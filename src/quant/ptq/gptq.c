@@ -19,6 +19,7 @@
 #include "ptq.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 typedef struct gptq {
@@ -207,9 +208,13 @@ static rung_status check(const rung_gptq_options *options) {
   return RUNG_OK;
 }
 
+static float damping_of(const rung_gptq_options *options) {
+  return options->damping == 0 ? 0.01f : options->damping;
+}
+
 static void fill_options(gptq *self, const rung_gptq_options *options) {
   if (options) self->options = *options;
-  if (self->options.damping == 0) self->options.damping = 0.01f;
+  self->options.damping = damping_of(&self->options);
   if (self->options.block == 0) self->options.block = 128;
   self->block = self->options.block < self->in ? self->options.block : self->in;
   self->follows =
@@ -268,7 +273,13 @@ rung_status rung_ptq_gptq(rung_ptq_layer *layer, const rung_gptq_options *option
 }
 
 static rung_status round_layer(rung_ptq_layer *layer, const rung_ptq_options *options) {
-  return rung_ptq_gptq(layer, &options->gptq);
+  rung_status status = rung_ptq_gptq(layer, &options->gptq);
+  if (status != RUNG_OK || !options->note || layer->damping == damping_of(&options->gptq)) return status;
+  char what[96];
+  snprintf(what, sizeof what, "gptq: its inputs are too much alike for f32; damping raised to %g",
+           (double)layer->damping);
+  options->note(options->context, layer->name, what);
+  return status;
 }
 
 static rung_status check_options(const rung_ptq_options *options) {

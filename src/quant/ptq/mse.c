@@ -1,6 +1,6 @@
 /* The clip with the least squared error: over the candidates a of a grid in [least, 1],
  *
- *   E(a) = sum_i (w_i - s q_i)^2,   s = a max|w| / qmax,   q_i = clamp(rne(w_i / s), -qmax, qmax),
+ *   E(a) = sum_i (w_i - s q_i)^2,   s = a max|w| / qmax,   q_i = clamp(rne(w_i / s), -qmax, qmax),             (eq. 45)
  *
  * the largest a winning ties. The mean magnitude of binary weights has the least error already. */
 #include "ptq.h"
