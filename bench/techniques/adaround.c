@@ -5,7 +5,7 @@
 
 static rung_status run(const trial *t, rung_model *model, const rung_scheme *scheme, technique_result *result) {
   (void)result;
-  const rung_ptq_options options = {.methods = 1u << RUNG_PTQ_ADAROUND};
+  const rung_ptq_options options = {.methods = 1u << RUNG_PTQ_ADAROUND, .adaround = {.steps = t->quick ? 20 : 0}};
   rung_status status = rung_quantize(model, scheme);
   return status == RUNG_OK ? rung_ptq(model, t->train, t->examples, &options) : status;
 }

@@ -26,7 +26,7 @@ typedef struct trial {
   double accuracy;  /* of the FP32 network on the test set */
   uint64_t hash;    /* of its weights */
   bool outliers;    /* this network has outlier channels (trial_load) */
-  bool quick;       /* to see that it works: a technique of many steps takes few */
+  bool quick;       /* to see that it works: a small network, and a technique of many steps takes few */
 } trial;
 
 /* What is measured. A technique may set any of these itself; what it leaves at 0 the harness measures. */

@@ -143,7 +143,8 @@ int main(int argc, char **argv) {
       {"folder", "for the trained networks and the results (build/techniques)", BENCH_TEXT, &t.options.folder, 0, 0},
       {"results", "FILE of JSON lines, read and added to (FOLDER/results.jsonl)", BENCH_TEXT, &t.results_path, 0, 0},
       {"fresh", "measure again what is in the results", BENCH_FLAG, &t.fresh, 0, 0},
-      {"quick", "the first setting of each, in few steps: to see that it works", BENCH_FLAG, &t.options.quick, 0, 0},
+      {"quick", "the first setting of each on a small network, in few steps: to see that it works", BENCH_FLAG,
+       &t.options.quick, 0, 0},
       {"list", "the techniques", BENCH_FLAG, &only_list, 0, 0}};
   enum { COUNT = sizeof options / sizeof options[0] };
   const bench_option *all[COUNT + 1] = {NULL};

@@ -12,12 +12,14 @@ enum { BATCH = 64, CALIBRATION = 1000 };
 /* ---- Datasets, each with its network ---------------------------------------------------------------------------- */
 
 static const struct recipe {
-  const char *data; /* NULL: any other, taken for pictures like MNIST's */
-  const char *network;
+  const char *data;            /* NULL: any other, taken for pictures like MNIST's */
+  const char *network, *quick; /* quick: in place of the network, to see that a technique works */
   int epochs, qat_epochs;
   float rate, qat_rate;
-} recipes[] = {{"letters", "linear 256, relu, linear 128, relu, linear 26", 60, 20, 1e-2f, 2e-3f},
-               {NULL, "linear 256, relu, linear 128, relu, linear 10", 10, 5, 1e-3f, 1e-3f}};
+} recipes[] = {{"letters", "linear 256, relu, linear 128, relu, linear 26",
+                "linear 32, relu, linear 16, relu, linear 26", 60, 20, 1e-2f, 2e-3f},
+               {NULL, "linear 256, relu, linear 128, relu, linear 10", "linear 32, relu, linear 16, relu, linear 10",
+                10, 5, 1e-3f, 1e-3f}};
 
 static const struct recipe *recipe_of(const char *data) {
   const struct recipe *recipe = recipes;
@@ -41,7 +43,7 @@ trial trial_begin(const trial_options *options) {
   make_folder(options->folder);
   trial t = {.data = options->data,
              .train = rung_dataset_load(options->data, RUNG_TRAIN),
-             .network = recipe->network,
+             .network = options->quick ? recipe->quick : recipe->network,
              .threads = options->threads,
              .epochs = options->epochs ? options->epochs : recipe->epochs,
              .qat_epochs = options->qat_epochs ? options->qat_epochs : recipe->qat_epochs,
@@ -64,8 +66,8 @@ void trial_end(trial *t) {
 
 static void name_checkpoint(const trial *t, const trial_options *options, char path[4096]) {
   const char *slash = strrchr(t->data, '/');
-  if (snprintf(path, 4096, "%s/%s-e%d-s%llu.safetensors", options->folder, slash ? slash + 1 : t->data, t->epochs,
-               (unsigned long long)t->seed) >= 4096)
+  if (snprintf(path, 4096, "%s/%s%s-e%d-s%llu.safetensors", options->folder, slash ? slash + 1 : t->data,
+               t->quick ? "-quick" : "", t->epochs, (unsigned long long)t->seed) >= 4096)
     bench_fail("--folder: over 4000 bytes");
 }
 

@@ -25,8 +25,8 @@ const recipe recipes[RECIPES] = {
      .rate = 5e-3f,
      .schedule = {.kind = RUNG_SCHEDULE_COSINE},
      .teacher = true,
-     .temperature = 4,
-     .alpha = 0.9f,
+     .temperature = 1.5f,
+     .alpha = 0.5f,
      .epochs = 200},
 };
 
@@ -44,22 +44,22 @@ static void check(bool ok) {
 /* Quantizers come with the scheme: behind the input, and behind each batch norm, where their range -1 .. 1 is also the
  * network's only nonlinearity. */
 static rung_model *record(const settings *options) {
-  const recipe *recipe = options->recipe;
+  const recipe *how = options->recipe;
   rung_model *model =
       rung_model_new(&(rung_model_options){.batch = BATCH, .threads = options->threads, .seed = options->seed});
   const rung_linear_options layer = {.no_bias = true};
   rung_node *x = rung_input(model, "image", RUNG_SHAPE(28, 28));
-  x = rung_dropout(rung_rescale(x, 2, -1), recipe->dropout);
+  x = rung_dropout(rung_rescale(x, 2, -1), how->dropout);
   for (int i = 1; i <= 3; i++) {
     char linear[16], norm[16];
     snprintf(linear, sizeof linear, "fc%d", i);
     snprintf(norm, sizeof norm, "bn%d", i);
     x = rung_batch_norm(rung_linear_init(x, linear, options->network->width, &layer), norm);
-    x = rung_dropout(x, recipe->dropout);
+    x = rung_dropout(x, how->dropout);
   }
   x = rung_linear_init(x, "fc4", CLASSES, &layer);
   x = rung_batch_norm_init(x, "norm", &(rung_batch_norm_options){.epsilon = 1e-4f, .whole = true});
-  if (recipe->cross_entropy)
+  if (how->cross_entropy)
     rung_loss_cross_entropy(x);
   else
     rung_loss_squared_hinge(x);
@@ -99,8 +99,7 @@ static void quantize(rung_model *model, const settings *options, const rung_data
   check(rung_calibrate(model, data, 1000) == RUNG_OK);
 }
 
-/* ---- 3. Train it --------------------------------------------------------------------------------------------------
- */
+/* ---- 3. Train it ------------------------------------------------------------------------------------------------- */
 
 typedef struct training {
   rung_model *model;
@@ -112,18 +111,6 @@ typedef struct training {
   int selected_epoch, best_epoch, epochs; /* epochs: so far */
   double seconds;
 } training;
-
-static void clamp_weights(rung_model *model) {
-  for (int i = 0; i < rung_model_parameter_count(model); i++) {
-    rung_parameter weight = rung_model_parameter(model, i);
-    if (!is_weight(&weight)) continue;
-    for (int64_t k = 0; k < weight.shape.extent[0] * weight.shape.extent[1]; k++) {
-      float w = weight.value[k];
-      weight.value[k] = w < -1 ? -1 : w > 1 ? 1 : w;
-    }
-  }
-  rung_model_touch(model);
-}
 
 /* The test set is looked at after every epoch only to report what choosing by it would give. */
 static void end_epoch(training *t, const rung_progress *progress) {
@@ -151,7 +138,6 @@ static void end_epoch(training *t, const rung_progress *progress) {
 
 static bool after_step(void *context, const rung_progress *progress) {
   training *t = context;
-  if (t->options->recipe->unit_weights) clamp_weights(t->model);
   if (progress->step == progress->steps) end_epoch(t, progress);
   return false;
 }
@@ -170,26 +156,25 @@ static rung_model *train_teacher(const settings *options, const rung_dataset *da
 
 static void train(training *t) {
   const settings *options = t->options;
-  const recipe *recipe = options->recipe;
+  const recipe *how = options->recipe;
   rung_fit_options fit = {.epochs = options->epochs,
-                          .rate = recipe->rate,
-                          .schedule = recipe->schedule,
+                          .rate = how->rate,
+                          .schedule = how->schedule,
                           .validation = t->validation,
                           .progress = after_step,
                           .context = t};
   fit.schedule.period *= (t->data->count + BATCH - 1) / BATCH;
-  rung_model *teacher = recipe->teacher && options->teacher_epochs ? train_teacher(options, t->data) : NULL;
+  rung_model *teacher = how->teacher && options->teacher_epochs ? train_teacher(options, t->data) : NULL;
   if (teacher) {
     fit.teacher = teacher;
-    fit.temperature = recipe->temperature;
-    fit.alpha = recipe->alpha;
+    fit.temperature = how->temperature;
+    fit.alpha = how->alpha;
   }
   check(rung_fit(t->model, t->data, &fit) == RUNG_OK);
   rung_model_free(teacher);
 }
 
-/* ---- 4. Freeze it to integers, and hold these against the model ----------------------------------------------------
- */
+/* ---- 4. Freeze it to integers, and hold these against the model -------------------------------------------------- */
 
 static void report(const training *t) {
   const settings *options = t->options;

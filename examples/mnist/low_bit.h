@@ -37,8 +37,7 @@ struct recipe {
   float dropout;
   float rate;
   rung_schedule schedule; /* its period in epochs */
-  bool unit_weights; /* weights start uniform in -1 .. 1, have scale 1 / qmax, and are clamped to -1 .. 1 after each
-                        step; else LSQ's steps, learned */
+  bool unit_weights; /* start uniform in -1 .. 1, and are held there, with scale 1 / qmax; else learned scales (LSQ) */
   bool teacher;      /* it learns from an FP32 network too */
   float temperature, alpha;
   int epochs; /* 0: Brevitas' for these bits */

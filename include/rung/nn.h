@@ -225,6 +225,9 @@ typedef struct rung_fit_options {
   rung_model *teacher;
   float temperature; /* T > 0; 0: 4. With a teacher only */
   float alpha;       /* 0 < alpha <= 1; 0: 0.9. With a teacher only */
+  /* In integer form: what is done about weights that oscillate. Over the fit the damping rises from 0 to what is given
+   * here, the threshold of freezing falls from four times that to that, each along half a cosine. */
+  rung_oscillation_options oscillation;
 } rung_fit_options;
 
 /* Trains every trainable parameter on `dataset`, the last short batch included, in the model's present form. Memory is

@@ -238,6 +238,10 @@ typedef struct rung_scheme {
   rung_weight_method weights;
   rung_activation_method activations;
   float clip_decay; /* RUNG_ACTIVATIONS_PACT: the loss has clip_decay alpha^2 / 2 added; 0: 2e-4 */
+  /* Other than RUNG_STORAGE_F32: weights of linear layers are what this format keeps of them, with scales as
+   * weight_granularity says, current ones; all else stays f32. Nothing is an integer then: the form is
+   * RUNG_FORM_SIMULATED, and rung_freeze refuses it. Not RUNG_STORAGE_NF4_DOUBLE. */
+  rung_storage_format weight_storage;
   /* Layers with bits of their own: mixed precision. Borrowed; what takes a scheme copies them. */
   const rung_layer_scheme *layers;
   int layer_count;
@@ -288,6 +292,8 @@ typedef struct rung_weight_options {
 
 RUNG_API rung_node *rung_fake_quantize_weight_with(rung_node *weight, rung_node *scale,
                                                    const rung_weight_options *options);
+/* What `storage` keeps of a weight [rows, columns] (rung/quant/formats.h), the gradient straight through. */
+RUNG_API rung_node *rung_store_weight(rung_node *weight, const rung_storage *storage);
 /* f32 -> integers, and integers -> f32. */
 RUNG_API rung_node *rung_quantize_node(rung_node *x, rung_quantizer *quantizer, rung_ranges ranges);
 RUNG_API rung_node *rung_quantize_node_with(rung_node *x, rung_node *parameter, rung_quantizer *quantizer,
@@ -415,6 +421,46 @@ RUNG_API void rung_quantization_set_state(rung_quantization *quantization, rung_
 RUNG_API void rung_quantization_refresh(rung_quantization *quantization);
 /* Makes the integer copies from the present shadows and ranges, without data: what freezing reads. */
 RUNG_API void rung_quantization_make_integers(rung_quantization *quantization);
+
+/* ---- Weights that oscillate ------------------------------------------------------------------------------------- */
+
+/* Integers that hop to and fro as their shadows train (Nagel et al., Overcoming Oscillations in Quantization-Aware
+ * Training, ICML 2022; docs/oscillation.md). Seen in the integer graph, a step at a time. */
+typedef struct rung_oscillation_options {
+  bool watch;     /* counts; 13 bytes a weight. The two below watch as well */
+  float damping;  /* lambda of the loss lambda sum (w - s q)^2 (eq. 67); 0: none */
+  float freeze;   /* a weight that oscillates more often than this, 0 .. 1 a step, becomes its mean integer for good; 0:
+                     none */
+  float momentum; /* of the running frequency and mean (eq. 65, 66), 0 .. 1; 0: 0.01 */
+} rung_oscillation_options;
+
+/* Sets what is done from here on. RUNG_ERROR_ARGUMENT for numbers out of range; RUNG_ERROR_UNSUPPORTED for weights by
+ * DoReFa, which are no multiples of a scale. */
+RUNG_API rung_status rung_quantization_set_oscillation(rung_quantization *quantization,
+                                                       const rung_oscillation_options *options);
+
+typedef struct rung_oscillation {
+  int64_t weights;
+  int64_t flips;       /* changes of an integer since it is watched, of all weights together */
+  int64_t oscillating; /* weights whose running frequency is above 0.005 and that are not frozen */
+  int64_t frozen;
+} rung_oscillation;
+
+/* Of the weights of `linear` of the float graph; all 0 where they are not watched. */
+RUNG_API rung_oscillation rung_quantization_oscillation(const rung_quantization *quantization, const rung_node *linear);
+
+/* The same a weight, [out, in] each: to be stored, and put back. */
+typedef struct rung_oscillation_state {
+  int8_t *code;      /* the integer after the last step */
+  int8_t *direction; /* of the last flip: -1 or 1; 0 before the first */
+  uint8_t *frozen;   /* 1: it stays */
+  int32_t *flips;
+  float *frequency, *mean;
+} rung_oscillation_state;
+
+/* Borrowed; all NULL where they are not watched. */
+RUNG_API rung_oscillation_state rung_quantization_oscillation_state(const rung_quantization *quantization,
+                                                                    const rung_node *linear);
 
 #ifdef __cplusplus
 }

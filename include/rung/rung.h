@@ -9,6 +9,7 @@
 #include <rung/kernels.h>
 #include <rung/nn.h>
 #include <rung/nn/analysis.h>
+#include <rung/nn/formats.h>
 #include <rung/nn/mixed_precision.h>
 #include <rung/nn/ptq.h>
 #include <rung/quant.h>

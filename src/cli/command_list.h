@@ -1,6 +1,7 @@
 /* Every command, in the order in which `rung help` shows them. */
 ROW(train)
 ROW(quantize)
+ROW(formats)
 ROW(freeze)
 ROW(run)
 ROW(verify)

@@ -6,7 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCALE = 4, SCALES_A_BLOCK = 256 }; /* bytes; scales that share an f32 where they are quantized too */
+enum {
+  SCALE = 4,
+  SCALES_A_BLOCK = 256,
+  LEAST_IN_8_BITS = 4096
+}; /* bytes; scales that share an f32 where they are quantized too */
 
 static int64_t divide_up(int64_t a, int64_t b) {
   return (a + b - 1) / b;
@@ -111,7 +115,8 @@ static int64_t scales(const memory_format *format, const memory_tensor *tensor) 
 static int64_t optimizer_bytes(memory_training training, int64_t count) {
   switch (training) {
   case MEMORY_ADAM: return 8 * count;
-  case MEMORY_ADAM8BIT: return 2 * (count + divide_up(count, SCALES_A_BLOCK) * SCALE);
+  case MEMORY_ADAM8BIT:
+    return count < LEAST_IN_8_BITS ? 8 * count : 2 * (count + divide_up(count, SCALES_A_BLOCK) * SCALE);
   case MEMORY_SGD: return 4 * count;
   default: return 0;
   }

@@ -31,7 +31,7 @@ typedef struct memory_tensor {
 typedef enum memory_training {
   MEMORY_INFERENCE = 0,
   MEMORY_ADAM,     /* two f32 a parameter */
-  MEMORY_ADAM8BIT, /* two codes of 8 bits, and an f32 scale for each 256 */
+  MEMORY_ADAM8BIT, /* two codes of 8 bits, and an f32 scale for each 256; of fewer than 4096 parameters as Adam */
   MEMORY_SGD,      /* with momentum: one f32 */
   MEMORY_TRAINING_COUNT
 } memory_training;

@@ -46,6 +46,8 @@ rung_status network_scheme(const session *asked, rung_scheme *scheme) {
   rung_status status = network_check_goes_with(asked, OPTION_GROUP, OPTION_GRANULARITY, "group");
   if (status == RUNG_OK) status = network_check_goes_with(asked, OPTION_PERCENTILE, OPTION_OBSERVER, "percentile");
   if (status == RUNG_OK) status = network_check_goes_with(asked, OPTION_CLIP_DECAY, OPTION_ACTIVATION_METHOD, "pact");
+  if (status == RUNG_OK && GIVEN(asked, STORAGE) && GIVEN(asked, BITS))
+    status = rung_fail(RUNG_ERROR_ARGUMENT, "--bits and --storage: expected one of them");
   if (status != RUNG_OK) return status;
   *scheme = (rung_scheme){.weight_granularity = (rung_granularity)WHOLE_OF(asked, GRANULARITY),
                           .activation_signed = symmetric || GIVEN(asked, SIGNED),
@@ -57,6 +59,7 @@ rung_status network_scheme(const session *asked, rung_scheme *scheme) {
                           .clip_decay = REAL_OF(asked, CLIP_DECAY),
                           .batch_norm = (rung_batch_norm_mode)WHOLE_OF(asked, BATCH_NORM)};
   if (GIVEN(asked, INPUT_BITS)) scheme->input_bits = (int)WHOLE_OF(asked, INPUT_BITS);
+  if (GIVEN(asked, STORAGE)) scheme->weight_storage = (rung_storage_format)(WHOLE_OF(asked, STORAGE) + 1);
   if (scheme->weight_granularity == RUNG_PER_GROUP) scheme->weight_group = WHOLE_OF(asked, GROUP);
   if (GIVEN(asked, OBSERVER)) scheme->observer.kind = (rung_observer_kind)(WHOLE_OF(asked, OBSERVER) + 1);
   if (scheme->observer.kind == RUNG_OBSERVER_PERCENTILE) scheme->observer.percentile = REAL_OF(asked, PERCENTILE);
@@ -67,7 +70,9 @@ rung_status network_scheme(const session *asked, rung_scheme *scheme) {
 
 const char *network_bits(const rung_model *model, char text[8]) {
   const rung_scheme *scheme = rung_model_quantization(model) ? rung_model_scheme(model) : NULL;
-  if (scheme && scheme->layer_count > 0)
+  if (scheme && scheme->weight_storage != RUNG_STORAGE_F32)
+    snprintf(text, 8, "%s", rung_storage_name(scheme->weight_storage));
+  else if (scheme && scheme->layer_count > 0)
     snprintf(text, 8, "mixed");
   else if (scheme)
     snprintf(text, 8, "w%da%d", rung_scheme_weight_format(scheme).bits & 15,

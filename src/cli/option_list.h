@@ -100,6 +100,8 @@ ROW(ACTIVATION_METHOD, QUANTIZING, "activations", 0, CHOICE("METHOD", "observed"
     "how activations come by theirs: observed, learned (lsq), by a learned clip (pact), or constant (unit)")
 ROW(CLIP_DECAY, QUANTIZING, "clip-decay", 0, NUMBER("D", "2e-4", 0, 10),
     "--activations pact: pulls the clip towards 0")
+ROW(STORAGE, QUANTIZING, "storage", 0, CHOICE("FORMAT", NULL, storage_name),
+    "in place of --bits: the weights are simulated in this format, all else in f32; to be trained on, and not frozen")
 ROW(OBSERVER, QUANTIZING, "observer", 0, CHOICE("NAME", NULL, observer_name),
     "how ranges of activations are chosen; by default moving-average at 5 bits and more, mse below")
 ROW(PERCENTILE, QUANTIZING, "percentile", 0, NUMBER("P", "0.9999", 0.5, 1),

@@ -36,6 +36,10 @@ static const char *granularity_name(int index) {
   return listed(names, 3, index);
 }
 
+static const char *storage_name(int index) { /* RUNG_STORAGE_F32, 0, is none */
+  return index + 1 < RUNG_STORAGE_FORMAT_COUNT ? rung_storage_name((rung_storage_format)(index + 1)) : NULL;
+}
+
 static const char *ranges_name(int index) {
   static const char *const names[] = {"delayed", "current"};
   return listed(names, 2, index);

@@ -120,6 +120,14 @@ rung_program *rung_freeze(rung_model *model) {
     rung_fail(RUNG_ERROR_STATE, "freeze: the model is not calibrated; call rung_quantize and rung_calibrate first");
     return NULL;
   }
+  const rung_storage_format storage = rung_model_scheme(model)->weight_storage;
+  if (storage != RUNG_STORAGE_F32) {
+    rung_fail(RUNG_ERROR_UNSUPPORTED,
+              "freeze: the weights are simulated in %s, which has no integer form; expected a "
+              "scheme with weight_bits",
+              rung_storage_name(storage));
+    return NULL;
+  }
   rung_graph *graph = rung_quantization_graph(quantization, RUNG_ARITHMETIC_INTEGER);
   rung_program *program = program_new(rung_graph_node_count(graph));
   if (!program) return NULL;

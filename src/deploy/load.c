@@ -115,7 +115,8 @@ static rung_status read_instruction_line(const program_reader *reader, const cha
   if (!program_name_is_good(layer->name) || !is_unique(reader->program, index))
     return bad_line(reader, PROGRAM_INSTRUCTIONS, index, "a name of its own, without control characters");
   *at += length + 1;
-  integers->weight_format = (rung_format){.bits = (int)bits, .is_signed = true, .symmetric = true};
+  const bool symmetric = bits == 1 || bits == 8; /* of the others some methods use -2^(bits-1) */
+  integers->weight_format = (rung_format){.bits = (int)bits, .is_signed = true, .symmetric = symmetric};
   integers->group = group;
   integers->groups = group ? (integers->in + group - 1) / group : 1;
   return RUNG_OK;

@@ -77,7 +77,16 @@ static rung_status copy_quantizer(rung_quantizer *to, const rung_quantizer *from
                            : status;
 }
 
-/* The scale [out, groups] or [1] that a weight was given, where it was given one. */
+/* Learned scales of activations, [1]; those of weights, which may lose rows, come by copy_weight_scale. */
+static void copy_learned(const rung_quantization *to, const rung_quantization *from) {
+  const rung_graph *source = rung_quantization_learned(from), *target = rung_quantization_learned(to);
+  for (int i = 0; i < rung_graph_node_count(source); i++) {
+    const rung_tensor *scale = &rung_graph_node(source, i)->value, *copied = &rung_graph_node(target, i)->value;
+    if (rung_tensor_count(scale) == 1) *(float *)copied->data = *(const float *)scale->data;
+  }
+}
+
+/* The scale [out, groups] or [1] that a weight was given or has learned, where it was given one. */
 static rung_status copy_weight_scale(rung_model *copy, const rung_model *model, const rung_node *linear,
                                      const copy_selection *selection) {
   const rung_tensor *from = rung_quantization_weight_scale(model->quantization, linear);
@@ -108,6 +117,7 @@ static rung_status copy_quantization(rung_model *copy, const rung_model *model, 
     status = copy_quantizer(rung_quantization_quantizer(to, i), rung_quantization_quantizer(from, i), seen);
   for (int i = 0; status == RUNG_OK && i < rung_graph_node_count(model->graph); i++)
     status = copy_weight_scale(copy, model, rung_graph_node(model->graph, i), selection);
+  if (status == RUNG_OK) copy_learned(to, from);
   for (int a = 0; status == RUNG_OK && a < 2; a++)
     rung_graph_set_step(rung_quantization_graph(to, (rung_arithmetic)a),
                         rung_graph_step(rung_quantization_graph(from, (rung_arithmetic)a)));

@@ -42,6 +42,19 @@ static rung_status check_options(const rung_fit_options *options, const rung_dat
   return RUNG_OK;
 }
 
+static bool is_watching(const rung_fit_options *options) {
+  const rung_oscillation_options *asked = &options->oscillation;
+  return asked->watch || asked->damping != 0 || asked->freeze != 0;
+}
+
+/* Oscillations are those of integers; from the fit on they are only watched. */
+static rung_status watch_oscillation(rung_model *model, const rung_fit_options *options) {
+  if (!is_watching(options)) return RUNG_OK;
+  if (model->form != RUNG_FORM_INTEGER)
+    return rung_fail(RUNG_ERROR_STATE, "fit: oscillation is seen in integers alone; the model is not in integer form");
+  return rung_quantization_set_oscillation(model->quantization, &options->oscillation);
+}
+
 static rung_fit_options with_defaults(const rung_fit_options *options) {
   rung_fit_options filled = optimizer_with_defaults(options);
   filled = teacher_with_defaults(&filled);
@@ -83,12 +96,25 @@ static int64_t steps_before(const fitting *fit) {
   return (fit->progress.epoch - 1) * fit->progress.steps + fit->progress.step - 1;
 }
 
+/* What is done about oscillating weights in this step. */
+static void anneal_oscillation(fitting *fit) {
+  static const rung_schedule cosine = {.kind = RUNG_SCHEDULE_COSINE};
+  rung_oscillation_options now = fit->options->oscillation;
+  const int64_t all = fit->progress.steps * fit->progress.epochs;
+  const float left = rung_schedule_rate(&cosine, 1, steps_before(fit), all);
+  now.damping *= 1 - left;
+  now.freeze *= 1 + 3 * left;
+  if (now.freeze > 1) now.freeze = 1;
+  (void)rung_quantization_set_oscillation(fit->model->quantization, &now); /* watched by now */
+}
+
 static rung_status train_step(fitting *fit, int64_t first) {
   int64_t left = fit->dataset->count - first, batch = rung_graph_batch(fit->graph);
   int64_t count = left < batch ? left : batch;
   fit->progress.rate = rung_schedule_rate(&fit->options->schedule, fit->options->rate, steps_before(fit),
                                           fit->progress.steps * fit->progress.epochs);
   if (fit->pruner) pruner_step(fit->pruner, steps_before(fit));
+  if (is_watching(fit->options)) anneal_oscillation(fit);
   optimizer_begin(fit->optimizer, fit->progress.rate);
   rung_status status = rung_graph_replay(fit->graph, &(rung_replay_options){.count = count,
                                                                             .first = first,
@@ -197,6 +223,7 @@ static rung_status prepare(fitting *fit, const rung_fit_options *given) {
   fit->order = rung_allocate((size_t)fit->dataset->count * sizeof *fit->order);
   if (!fit->optimizer || !fit->order) return rung_error_status();
   status = history_reserve(fit->model, fit->progress.epochs);
+  if (status == RUNG_OK) status = watch_oscillation(fit->model, given);
   if (status == RUNG_OK) status = set_masks(fit, given);
   if (status == RUNG_OK) status = teacher_begin(&fit->teacher, fit->model, fit->dataset, fit->options);
   return status == RUNG_OK ? rung_graph_plan(fit->graph) : status;
@@ -236,6 +263,9 @@ rung_status rung_fit(rung_model *model, const rung_dataset *dataset, const rung_
   if (status == RUNG_OK) {
     if (model->quantization) rung_quantization_set_state(model->quantization, RUNG_QUANTIZER_TRAIN);
     status = run(&fit);
+    if (is_watching(&filled))
+      rung_quantization_set_oscillation(
+          model->quantization, &(rung_oscillation_options){.watch = true, .momentum = filled.oscillation.momentum});
     rung_model_touch(model);
   }
   rung_release(fit.order);

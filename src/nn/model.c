@@ -188,6 +188,9 @@ rung_status rung_model_use(rung_model *model, rung_form form) {
   if (form != RUNG_FORM_FLOAT && !model->quantization)
     return rung_fail(RUNG_ERROR_STATE,
                      "model: not calibrated; a quantized form needs rung_quantize and rung_calibrate");
+  if (form == RUNG_FORM_INTEGER && model->scheme.weight_storage != RUNG_STORAGE_F32)
+    return rung_fail(RUNG_ERROR_UNSUPPORTED, "model: its weights are simulated in %s, which has no integer form",
+                     rung_storage_name(model->scheme.weight_storage));
   model->form = form;
   rung_model_touch(model); /* the other form may have trained */
   return RUNG_OK;

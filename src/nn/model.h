@@ -23,6 +23,8 @@ struct rung_model {
 
 /* Makes a copy of the scheme the model's. */
 rung_status model_set_scheme(rung_model *model, const rung_scheme *scheme);
+/* The form that calibrating leaves the model in. */
+rung_form model_quantized_form(const rung_model *model);
 /* The graph of the present form. */
 rung_graph *model_present_graph(const rung_model *model);
 /* The loss, the scores it looks at (integers in integer form), and its labels or targets; of the present form. */

@@ -196,12 +196,20 @@ static rung_status quantize(quantizing *q) {
   return status == RUNG_OK ? rung_model_use(model, RUNG_FORM_INTEGER) : status;
 }
 
+/* Other weight methods have scales, and integers, that come about in their own way. */
+static rung_status check_weights(const rung_model *model) {
+  if (!model->has_scheme || model->scheme.weights == RUNG_WEIGHTS_MAX) return RUNG_OK;
+  return rung_fail(RUNG_ERROR_UNSUPPORTED, "ptq: weights '%s', expected '%s'",
+                   rung_weight_method_name(model->scheme.weights), rung_weight_method_name(RUNG_WEIGHTS_MAX));
+}
+
 rung_status rung_ptq(rung_model *model, const rung_dataset *dataset, int64_t examples,
                      const rung_ptq_options *options) {
   const rung_ptq_options nearest = {0};
   quantizing q = {.model = model, .dataset = dataset, .options = options ? options : &nearest, .examples = examples};
   rung_status status = rung_ptq_check_options(q.options);
   if (status == RUNG_OK) status = rung_model_status(model);
+  if (status == RUNG_OK) status = check_weights(model);
   if (status != RUNG_OK) return status;
   status = quantize(&q);
   rung_release(q.saved_weight);

@@ -32,6 +32,10 @@ const rung_scheme *rung_model_scheme(const rung_model *model) {
   return model && model->has_scheme ? &model->scheme : NULL;
 }
 
+rung_form model_quantized_form(const rung_model *model) {
+  return model->scheme.weight_storage == RUNG_STORAGE_F32 ? RUNG_FORM_INTEGER : RUNG_FORM_SIMULATED;
+}
+
 static rung_status observe_dataset(rung_model *model, rung_graph *graph, int64_t examples) {
   int64_t batch = rung_graph_batch(graph);
   for (int64_t first = 0; first < examples; first += batch) {
@@ -62,7 +66,7 @@ rung_status rung_calibrate(rung_model *model, const rung_dataset *dataset, int64
   model->inputs = dataset->inputs;
   if (examples == 0 || examples > dataset->count) examples = dataset->count;
   status = observe_dataset(model, graph, examples);
-  if (status == RUNG_OK) return rung_model_use(model, RUNG_FORM_INTEGER);
+  if (status == RUNG_OK) return rung_model_use(model, model_quantized_form(model));
   rung_quantization_free(model->quantization); /* not calibrated by half of the data */
   model->quantization = NULL;
   return status;
@@ -127,7 +131,7 @@ rung_status rung_calibrate_known(rung_model *model, const rung_tensor *inputs, c
   model->inputs = *inputs;
   model->inputs.data = NULL;
   status = set_ranges(model->quantization, ranges, count);
-  if (status == RUNG_OK) return rung_model_use(model, RUNG_FORM_INTEGER);
+  if (status == RUNG_OK) return rung_model_use(model, model_quantized_form(model));
   rung_quantization_free(model->quantization);
   model->quantization = NULL;
   return status;

@@ -43,15 +43,22 @@ static void pack_channels(integer_weights *weights, int64_t begin, int64_t end) 
 }
 
 /* By the scales in force. */
-static void make_channels(integer_weights *weights, const float *shadow, int64_t begin, int64_t end) {
+static void make_channels(integer_weights *weights, const float *shadow, int64_t begin, int64_t end,
+                          integer_weights_of of) {
+  oscillation *seen = weights->oscillation;
   weight_grid_codes(&weights->grid, shadow, begin, end, weights->scale, weights->threshold, weights->q);
+  if (seen && of == WEIGHTS_OF_A_STEP)
+    oscillation_step(seen, weights->q, begin, end);
+  else if (seen)
+    oscillation_hold(seen, weights->q, begin, end);
   sum_channels(weights, begin, end);
   pack_channels(weights, begin, end);
 }
 
-void integer_weights_quantize_channels(integer_weights *weights, const float *shadow, int64_t begin, int64_t end) {
+void integer_weights_quantize_channels(integer_weights *weights, const float *shadow, int64_t begin, int64_t end,
+                                       integer_weights_of of) {
   weight_grid_scales(&weights->grid, shadow, begin, end, weights->scale, weights->threshold);
-  make_channels(weights, shadow, begin, end);
+  make_channels(weights, shadow, begin, end, of);
 }
 
 /* One scale for all: member 0 makes it, the others wait. */
@@ -60,15 +67,29 @@ static void make_tensor_scale(integer_weights *weights, const float *shadow, con
   rung_team_barrier(replay->team);
 }
 
-void integer_weights_quantize(integer_weights *weights, const float *shadow, const rung_replay *replay) {
+void integer_weights_quantize(integer_weights *weights, const float *shadow, const rung_replay *replay,
+                              integer_weights_of of) {
   int64_t begin, end;
   my_channels(weights, replay, &begin, &end);
   if (weights->granularity != RUNG_PER_TENSOR) {
-    integer_weights_quantize_channels(weights, shadow, begin, end);
+    integer_weights_quantize_channels(weights, shadow, begin, end, of);
     return;
   }
   make_tensor_scale(weights, shadow, replay);
-  make_channels(weights, shadow, begin, end);
+  make_channels(weights, shadow, begin, end, of);
+}
+
+rung_status integer_weights_watch(integer_weights *weights, rung_node *node, const rung_oscillation_options *now) {
+  if (weights->oscillation) return RUNG_OK;
+  oscillation shape = {.now = now,
+                       .out = weights->out,
+                       .in = weights->in,
+                       .group = weights->group ? weights->group : weights->in,
+                       .groups = weights->groups,
+                       .binary = weights->format.bits == 1};
+  rung_format_range(&weights->format, &shape.qmin, &shape.qmax);
+  weights->oscillation = oscillation_new(node, &shape, weights->q);
+  return weights->oscillation ? RUNG_OK : RUNG_ERROR_MEMORY;
 }
 
 void integer_weights_merge(integer_weights *to, const integer_weights *from, const float *gain, int64_t begin,

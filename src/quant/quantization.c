@@ -5,6 +5,7 @@
 #include "qat.h"
 
 #include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +20,11 @@ typedef struct image {
 struct rung_quantization {
   rung_scheme scheme;
   rung_graph *source;
-  rung_graph *graph[2];         /* by rung_arithmetic */
-  image *images[2];             /* [nodes of source] */
-  rung_quantizer **quantizer;   /* [nodes of source]; NULL where none */
-  rung_quantizer **grid;        /* [nodes of source]: of integers that become others, which does not move; NULL */
+  rung_graph *graph[2];       /* by rung_arithmetic */
+  image *images[2];           /* [nodes of source] */
+  rung_quantizer **quantizer; /* [nodes of source]; NULL where none */
+  rung_quantizer **grid;      /* [nodes of source]: of integers that become others, which does not move; NULL */
+  rung_oscillation_options oscillation; /* in force; the layers look here */
   rung_graph *given, *learned;  /* parameters beside those of source: scales from outside, and those that train */
   rung_node **weight_scale;     /* [nodes of source], of weights: in one of these; NULL where none */
   rung_node **activation_scale; /* [nodes of source], of those quantized, in `learned`; NULL where none */
@@ -324,6 +326,16 @@ static void lower_linear_to_simulation(lowering *lower, const rung_node *node) {
       rung_linear_with(grid_image(lower, node->input[0]), weight, share(lower, fold_bias(node)));
 }
 
+/* Weights in a format that has no integer form: all else stays in f32, in both graphs. */
+static void lower_linear_to_storage(lowering *lower, const rung_node *node) {
+  const rung_scheme *scheme = &lower->quantization->scheme;
+  const rung_storage storage = {
+      .format = scheme->weight_storage, .granularity = scheme->weight_granularity, .group = scheme->weight_group};
+  rung_node *weight = rung_store_weight(share(lower, node->input[1]), &storage);
+  lower->images[node->index].exact =
+      rung_linear_with(real_image(lower, node->input[0]), weight, share(lower, fold_bias(node)));
+}
+
 /* A pass keeps to the grid where a linear layer behind it wants it so, in both graphs: one quantizer stands before it.
  */
 static rung_node *lower_pass(lowering *lower, const rung_node *node) {
@@ -358,21 +370,24 @@ static rung_node *lower_in_f32(lowering *lower, const rung_node *node) {
 
 static void lower_node(lowering *lower, const rung_node *node) {
   image *im = &lower->images[node->index];
+  const bool stored = lower->quantization->scheme.weight_storage != RUNG_STORAGE_F32;
   if (im->exact || rung_node_is_parameter(node)) return; /* parameters come with those that use them */
   if (rung_node_is_input(node)) {
     im->exact = lower_leaf(lower, node);
   } else if (fold_is_folded(node)) {
     *im = lower->images[node->input[0]->index];
   } else if (node->op == &rung_op_linear) {
-    if (lower->arithmetic == RUNG_ARITHMETIC_INTEGER)
+    if (stored)
+      lower_linear_to_storage(lower, node);
+    else if (lower->arithmetic == RUNG_ARITHMETIC_INTEGER)
       lower_linear_to_integers(lower, node);
     else
       lower_linear_to_simulation(lower, node);
   } else {
-    if (lower->arithmetic == RUNG_ARITHMETIC_INTEGER && node->op == &rung_op_rescale &&
+    if (lower->arithmetic == RUNG_ARITHMETIC_INTEGER && !stored && node->op == &rung_op_rescale &&
         requantized_input(lower->quantization, node) && wanted_on_grid(lower->quantization->source, node))
       im->exact = grid_image(lower, node);
-    if (passes_integers(node)) im->exact = im->grid = lower_pass(lower, node);
+    if (passes_integers(node) && !stored) im->exact = im->grid = lower_pass(lower, node);
     if (!im->exact) im->exact = lower_in_f32(lower, node);
   }
 }
@@ -562,4 +577,65 @@ rung_status rung_quantization_observe(rung_quantization *quantization) {
 void rung_quantization_set_state(rung_quantization *quantization, rung_quantizer_state state) {
   for (int i = 0; i < rung_graph_node_count(quantization->source); i++)
     if (quantization->quantizer[i]) quantization->quantizer[i]->state = state;
+}
+
+/* ---- Weights that oscillate ------------------------------------------------------------------------------------- */
+
+/* The integer layer that multiplies by the weights of `linear` of the source; NULL where there is none. */
+static rung_node *layer_of(const rung_quantization *quantization, const rung_node *linear) {
+  rung_graph *graph = quantization->graph[RUNG_ARITHMETIC_INTEGER];
+  rung_node *node;
+  for (int i = 0; linear->op == &rung_op_linear && (node = rung_graph_node(graph, i)) != NULL; i++)
+    if (node->op == &quantized_linear_op && rung_integer_layer_weight(node) &&
+        strcmp(rung_integer_layer_weight(node)->name, linear->input[1]->name) == 0)
+      return node;
+  return NULL;
+}
+
+static rung_status check_share(const char *name, float value) {
+  if (value >= 0 && value <= 1) return RUNG_OK;
+  return rung_fail(RUNG_ERROR_ARGUMENT, "oscillation: %s %g, expected 0 .. 1", name, (double)value);
+}
+
+static rung_status check_oscillation(const rung_oscillation_options *options) {
+  if (!(options->damping >= 0) || isinf(options->damping))
+    return rung_fail(RUNG_ERROR_ARGUMENT, "oscillation: damping %g, expected a number that is 0 or more",
+                     (double)options->damping);
+  rung_status status = check_share("freeze", options->freeze);
+  return status == RUNG_OK ? check_share("momentum", options->momentum) : status;
+}
+
+rung_status rung_quantization_set_oscillation(rung_quantization *quantization,
+                                              const rung_oscillation_options *options) {
+  rung_graph *graph = quantization->graph[RUNG_ARITHMETIC_INTEGER];
+  rung_oscillation_options *now = &quantization->oscillation;
+  rung_status status = check_oscillation(options);
+  if (status != RUNG_OK) return status;
+  const bool first = !now->watch;
+  *now = *options;
+  now->watch |= options->damping > 0 || options->freeze > 0;
+  if (options->momentum == 0) now->momentum = 0.01f;
+  if (!now->watch || !first) return RUNG_OK;
+  rung_quantization_make_integers(quantization);
+  for (int i = 0; i < rung_graph_node_count(graph) && status == RUNG_OK; i++)
+    if (rung_graph_node(graph, i)->op == &quantized_linear_op)
+      status = quantized_linear_watch(rung_graph_node(graph, i), now);
+  if (status != RUNG_OK) *now = (rung_oscillation_options){0};
+  return status;
+}
+
+static const oscillation *oscillation_of(const rung_quantization *quantization, const rung_node *linear) {
+  const rung_node *layer = layer_of(quantization, linear);
+  return layer ? quantized_linear_oscillation(layer) : NULL;
+}
+
+rung_oscillation rung_quantization_oscillation(const rung_quantization *quantization, const rung_node *linear) {
+  const oscillation *seen = oscillation_of(quantization, linear);
+  return seen ? oscillation_count(seen) : (rung_oscillation){0};
+}
+
+rung_oscillation_state rung_quantization_oscillation_state(const rung_quantization *quantization,
+                                                           const rung_node *linear) {
+  const oscillation *seen = oscillation_of(quantization, linear);
+  return seen ? seen->state : (rung_oscillation_state){0};
 }

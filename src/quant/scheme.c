@@ -45,6 +45,17 @@ rung_format rung_scheme_activation_format(const rung_scheme *scheme) {
                        .symmetric = scheme->activation_symmetric};
 }
 
+static rung_status check_storage(const rung_scheme *scheme) {
+  const rung_storage storage = {.format = scheme->weight_storage};
+  rung_status status = rung_storage_check(&storage, "weight_storage");
+  if (status == RUNG_OK && storage.format == RUNG_STORAGE_NF4_DOUBLE)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "weight_storage nf4-double: each scale depends on all weights; expected nf4");
+  if (status == RUNG_OK && storage.format != RUNG_STORAGE_F32 && scheme->layer_count > 0)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "weight_storage %s with bits for %d layers, expected one of the two",
+                     rung_storage_name(storage.format), scheme->layer_count);
+  return status;
+}
+
 static rung_status check_methods(const rung_scheme *scheme) {
   rung_status status = weight_method_check(scheme->weights, scheme->weight_bits ? scheme->weight_bits : 8);
   for (int i = 0; i < scheme->layer_count && status == RUNG_OK; i++)
@@ -83,7 +94,8 @@ rung_status rung_scheme_check(const rung_scheme *scheme) {
     return rung_fail(RUNG_ERROR_ARGUMENT, "backward %d, expected f32 (0), bf16 (1) or int8 (2)", (int)scheme->backward);
   if ((int)scheme->batch_norm < 0 || scheme->batch_norm >= RUNG_BATCH_NORM_MODE_COUNT)
     return rung_fail(RUNG_ERROR_ARGUMENT, "batch_norm %d, expected fold (0) or merge (1)", (int)scheme->batch_norm);
-  status = observer_check_options(&scheme->observer);
+  status = check_storage(scheme);
+  if (status == RUNG_OK) status = observer_check_options(&scheme->observer);
   if (status == RUNG_OK) status = layer_schemes_check(scheme);
   return status == RUNG_OK ? check_methods(scheme) : status;
 }

@@ -76,6 +76,10 @@ storage_block storage_block_at(const rung_storage *storage, int64_t rows, int64_
 }
 
 void storage_round(const storage_kind *kind, const float *w, int64_t n, float scale, float *y) {
+  if (kind->round) {
+    kind->round(kind, w, n, scale, y);
+    return;
+  }
   uint32_t code[STORAGE_CHUNK];
   for (int64_t i = 0; i < n; i += STORAGE_CHUNK) {
     const int64_t chunk = n - i < STORAGE_CHUNK ? n - i : STORAGE_CHUNK;

@@ -28,6 +28,8 @@ typedef struct storage_kind {
   /* w [n <= STORAGE_CHUNK] -> codes, and back. */
   void (*encode)(const struct storage_kind *kind, const float *w, int64_t n, float scale, uint32_t *code);
   void (*decode)(const struct storage_kind *kind, const uint32_t *code, int64_t n, float scale, float *w);
+  /* y = the decoded code of w, without the code, of any number of weights; y may be w. NULL: by the two above. */
+  void (*round)(const struct storage_kind *kind, const float *w, int64_t n, float scale, float *y);
 } storage_kind;
 
 #define STORAGE_DECLARE(format, structure) extern const storage_kind structure;

@@ -118,6 +118,13 @@ static const struct {
      "--bits w4a4: with --size-limit the weights' bits are chosen; expected w8a4"},
     {{"train", "--data", "@", MODEL, "-o", "out", "--method", "mse"}, "'--method': unknown option"},
     {{"quantize", "@t", "@t", "--data", "@", "-o", "out"}, "expected one argument"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--storage", "fp4"}, "--storage 'fp4': expected f16, bf16, e4m3"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--storage", "nf4", "--bits", "w4a8"}, "--bits and --storage: exp"},
+    {{"formats", "@t"}, "--data DATA is missing"},
+    {{"formats", "@t", "--data", "@"}, "notes.txt: not a safetensors file: "},
+    {{"formats", "@t", "--data", "@", "--granularity", "row"},
+     "--granularity 'row': expected channel, tensor or group"},
+    {{"formats", "@t", "--data", "@", "--granularity", "tensor", "--group", "8"}, "--group: goes with --granularity"},
     {{"freeze", "@t", "-o", "out"}, "notes.txt: not a safetensors file: "},
     {{"run", "@t", "--data", "@", "-o", "logits.txt"}, "--out 'logits.txt': expected a name that ends in .npy or .csv"},
     {{"run", "@t", "--data", "@", "--examples", "0"}, "--examples '0': expected a whole number from 1"},
@@ -141,6 +148,7 @@ static const struct {
     {{"inspect", "missing.onnx"}, "FILE 'missing.onnx': cannot be read"},
     {{"report", "@t", "--data", "@"}, "notes.txt: "},
     {{"report", "@t"}, "--data DATA is missing"},
+    {{"report", "@t", "--data", "@", "--frontier", "w4a4,w9a0"}, "--frontier: bits 'w9a0': expected wNaM"},
     {{"report", "@t", "--data", "@", "-o", "missing/r.html"}, "--out 'missing/r.html': cannot be written"},
     {{"report", "@t", "--data", "@", "--against", "missing"}, "--against 'missing': cannot be read"},
     {{"memory"}, "expected --params or a MODEL"},
@@ -188,7 +196,7 @@ START_TEST(a_link_into_a_missing_folder_is_told_before_the_work) {
 }
 END_TEST
 
-enum { COMMANDS = 14 };
+enum { COMMANDS = 15 };
 
 /* ---- Help ------------------------------------------------------------------------------------------------------- */
 
@@ -286,7 +294,7 @@ START_TEST(bash_completes) {
   scratch_write("script", r->out, strlen(r->out));
   ck_assert_str_eq(offered("qu"), "quantize ");
   ck_assert_str_eq(offered("train --opt"), "--optimizer ");
-  ck_assert_str_eq(offered("train --optimizer ad"), "adam adam8bit adamw ");
+  ck_assert_str_eq(offered("train --optimizer ad"), "adam adamw adam8bit ");
   ck_assert_str_eq(offered("export on"), "onnx ");
   ck_assert_str_eq(offered("freeze --da"), " ");
 }
@@ -326,7 +334,7 @@ START_TEST(version_says_what_it_is) {
   expect_run(RUN("--version"), 0, "");
   r = RUN("version", "--json");
   expect_run(r, 0, "");
-  expect_json(r->out, "assert set(r) == {'version', 'kernels', 'json', 'onnx'} and r['json'] is True, r");
+  expect_json(r->out, "assert set(r) == {'version', 'kernels', 'json', 'onnx', 'charts'} and r['json'] is True, r");
 }
 END_TEST
 

@@ -49,7 +49,8 @@ END_TEST
 START_TEST(adam_in_8_bits_takes_a_quarter) {
   ck_assert_int_eq(of_parameters("fp32", 256000, MEMORY_ADAM, false).optimizer, 8 * 256000);
   ck_assert_int_eq(of_parameters("fp32", 256000, MEMORY_ADAM8BIT, false).optimizer, 2 * (256000 + 4 * 1000));
-  ck_assert_int_eq(of_parameters("fp32", 257, MEMORY_ADAM8BIT, false).optimizer, 2 * (257 + 4 * 2));
+  ck_assert_int_eq(of_parameters("fp32", 4097, MEMORY_ADAM8BIT, false).optimizer, 2 * (4097 + 4 * 17));
+  ck_assert_int_eq(of_parameters("fp32", 4095, MEMORY_ADAM8BIT, false).optimizer, 8 * 4095); /* small: in 32 bits */
   ck_assert_int_eq(of_parameters("fp32", 256000, MEMORY_SGD, false).optimizer, 4 * 256000);
 }
 END_TEST

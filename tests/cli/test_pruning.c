@@ -24,7 +24,7 @@ START_TEST(pruned_weights_stay_pruned) {
   expect_json(r->out, "assert r['pruned'] == 22867 and abs(r['sparsity'] - 0.9) < 1e-4, r\n"
                       "assert sum(t.get('pruned', 0) for t in r['tensors']) == 22867, r");
   r = CONTINUE("quantize", "p", "-o", "one", "--bits", "w1a8", ON);
-  command_refused(r, "weight_bits 1 has -1 and +1 and no 0", r->left);
+  command_refused(r, "1-bit max weights have no 0", r->left);
 }
 END_TEST
 

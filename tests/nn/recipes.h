@@ -107,6 +107,15 @@ static const recipe recipes[] = {
                 .activation_signed = true,
                 .activation_symmetric = true,
                 .batch_norm = RUNG_BATCH_NORM_MERGE}},
+    {.name = "two bits, oscillations damped and frozen",
+     .form = RUNG_FORM_INTEGER,
+     .scheme = {.weight_bits = 2, .activation_bits = 4},
+     .fit = {.oscillation = {.damping = 1e-3f, .freeze = 0.01f}}},
+    {.name = "LSQ, per tensor, oscillations frozen, clipped, batch norm",
+     .form = RUNG_FORM_INTEGER,
+     .batch_norm = true,
+     .scheme = {.weight_bits = 2, .weight_granularity = RUNG_PER_TENSOR, .weights = RUNG_WEIGHTS_LSQ},
+     .fit = {.oscillation = {.freeze = 0.005f}, .clip_norm = 0.5f}},
     {.name = "LSQ, two bits, weight decay",
      .form = RUNG_FORM_INTEGER,
      .scheme =
@@ -192,8 +201,23 @@ static const recipe recipes[] = {
      .wide = true,
      .scheme = {.backward = RUNG_BACKWARD_INT8},
      .fit = {.optimizer = RUNG_OPTIMIZER_ADAM8BIT}},
+    {.name = "weights in NF4, batch norm",
+     .form = RUNG_FORM_SIMULATED,
+     .batch_norm = true,
+     .scheme = {.weight_storage = RUNG_STORAGE_NF4}},
+    {.name = "weights in E4M3 per tensor, dropout",
+     .form = RUNG_FORM_SIMULATED,
+     .dropout = true,
+     .scheme = {.weight_storage = RUNG_STORAGE_E4M3, .weight_granularity = RUNG_PER_TENSOR}},
 };
 enum { RECIPES = sizeof recipes / sizeof recipes[0] };
+
+/* The options of its fit in f32, where there are no integers to oscillate. */
+static inline rung_fit_options recipe_float_fit(const recipe *r) {
+  rung_fit_options options = r->fit;
+  if (r->form != RUNG_FORM_FLOAT) options.oscillation = (rung_oscillation_options){0};
+  return options;
+}
 
 static inline rung_model *recipe_model(const recipe *r, int threads, uint64_t seed) {
   rung_model *model = rung_model_new(&(rung_model_options){.batch = BATCH, .threads = threads, .seed = seed});

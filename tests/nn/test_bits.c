@@ -19,7 +19,7 @@ static result train(const recipe *r, int threads, uint64_t seed) {
   problem *p = problem_new(RUNG_U8, 103, 1), *held_out = problem_new(RUNG_U8, 37, 2);
   rung_model *model = recipe_model(r, threads, seed);
   result last = {0};
-  rung_fit_options options = r->fit;
+  rung_fit_options options = recipe_float_fit(r);
   options.epochs = 2;
   options.rate = 1e-2f;
   options.validation = held_out->data;
@@ -30,6 +30,7 @@ static result train(const recipe *r, int threads, uint64_t seed) {
     ck_assert_msg(rung_quantize(model, &r->scheme) == RUNG_OK, "%s", rung_error());
     ck_assert_msg(rung_calibrate(model, p->data, 60) == RUNG_OK, "%s", rung_error());
     ck_assert_int_eq(rung_model_use(model, r->form), RUNG_OK);
+    options.oscillation = r->fit.oscillation;
     ck_assert_msg(rung_fit(model, p->data, &options) == RUNG_OK, "%s", rung_error());
   }
   last.hash = rung_model_hash(model);

@@ -10,12 +10,13 @@
 /* Trained for an epoch in the form of the recipe. */
 static rung_model *trained(const recipe *r, const problem *p) {
   rung_model *model = recipe_model(r, 1, 5);
-  rung_fit_options options = r->fit;
+  rung_fit_options options = recipe_float_fit(r);
   ck_assert_msg(rung_fit(model, p->data, &options) == RUNG_OK, "%s", rung_error());
   if (r->form == RUNG_FORM_FLOAT) return model;
   ck_assert_int_eq(rung_quantize(model, &r->scheme), RUNG_OK);
   ck_assert_msg(rung_calibrate(model, p->data, 60) == RUNG_OK, "%s", rung_error());
   ck_assert_int_eq(rung_model_use(model, r->form), RUNG_OK);
+  options.oscillation = r->fit.oscillation;
   ck_assert_msg(rung_fit(model, p->data, &options) == RUNG_OK, "%s", rung_error());
   return model;
 }

@@ -183,7 +183,7 @@ START_TEST(bits_of_layers_that_are_not_there_are_refused) {
   } bad[] = {{{{"fc9", 8, 8}, {"fc1", 4, 4}}, "layer 'fc9': expected one of fc1, fc2, fc3"},
              {{{"fc1", 8, 8}, {"fc1", 4, 4}}, "layer 'fc1': it has bits twice, expected once"},
              {{{"fc1", 9, 8}, {"fc2", 4, 4}}, "layer 'fc1': weight_bits 9, expected 1..8"},
-             {{{"fc1", 8, 1}, {"fc2", 4, 4}}, "layer 'fc1': activation_bits 1, expected 2..8"},
+             {{{"fc1", 8, 9}, {"fc2", 4, 4}}, "layer 'fc1': activation_bits 9, expected 1..8"},
              {{{"", 8, 8}, {"fc2", 4, 4}}, "layer 0 of the scheme: a name of 0 bytes"},
              {{{NULL, 8, 8}, {"fc2", 4, 4}}, "layer 0 of the scheme: a name of 0 bytes"}};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -203,7 +203,7 @@ START_TEST(layers_as_text) {
     ck_assert_msg(rung_layer_scheme_parse(good[i], &layer, name) == RUNG_OK, "%s", rung_error());
     ck_assert_str_eq(rung_layer_scheme_format(&layer, text), good[i]);
   }
-  const char *bad[] = {"", "fc1", "=w8a8", "fc1=", "fc1=w9", "fc1=w0a8", "fc1=a1", "fc1=a8w8", "fc1=w8a8x", "fc1=8"};
+  const char *bad[] = {"", "fc1", "=w8a8", "fc1=", "fc1=w9", "fc1=w0a8", "fc1=a0", "fc1=a8w8", "fc1=w8a8x", "fc1=8"};
   for (int i = 0; i < 10; i++) {
     rung_layer_scheme layer;
     REFUSED(rung_layer_scheme_parse(bad[i], &layer, name), RUNG_ERROR_ARGUMENT, "expected NAME=wNaM, NAME=wN or");

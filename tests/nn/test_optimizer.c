@@ -206,6 +206,22 @@ START_TEST(parameters_that_are_not_trained_stay) {
 }
 END_TEST
 
+/* Without a gradient, decay alone moves weights. */
+START_TEST(decay_leaves_alone_what_does_not_decay) {
+  const rung_fit_options options = {.optimizer = (rung_optimizer_kind)_i, .weight_decay = 0.1f};
+  const int64_t counts[] = {100, 100};
+  training run = training_new(1, &options, counts, 2);
+  rung_node_set_decays(rung_graph_node(run.graph, 1), false);
+  for (int i = 0; i < 100; i++) value_of(&run, 0)[i] = value_of(&run, 1)[i] = 1;
+  step(&run, 0.01f);
+  for (int i = 0; i < 100; i++) {
+    ck_assert(value_of(&run, 0)[i] < 1);
+    ck_assert(value_of(&run, 1)[i] == 1);
+  }
+  training_free(&run);
+}
+END_TEST
+
 START_TEST(nothing_to_train_is_refused) {
   rung_graph *graph = rung_graph_new(NULL);
   rung_node_set_trainable(rung_graph_parameter(graph, "fixed", RUNG_SHAPE(2)), false);
@@ -251,5 +267,6 @@ TEST_MAIN(CASES(weights_are_those_of_pytorch, GOLDEN_CASES), CASE(every_optimize
           CASES(a_step_allocates_nothing, RUNG_OPTIMIZER_KIND_COUNT),
           CASE(clipping_holds_the_norm_of_all_gradients_together), CASE(a_gradient_within_the_limit_is_left_alone),
           CASES(clipping_does_not_hide_what_is_not_a_number, RUNG_OPTIMIZER_KIND_COUNT),
-          CASES(parameters_that_are_not_trained_stay, RUNG_OPTIMIZER_KIND_COUNT), CASE(nothing_to_train_is_refused),
+          CASES(parameters_that_are_not_trained_stay, RUNG_OPTIMIZER_KIND_COUNT),
+          CASES(decay_leaves_alone_what_does_not_decay, RUNG_OPTIMIZER_KIND_COUNT), CASE(nothing_to_train_is_refused),
           CASES(options_out_of_range_are_refused, REFUSED))

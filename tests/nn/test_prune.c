@@ -164,6 +164,25 @@ static rung_model *normed(int threads, bool bias) {
   return model;
 }
 
+/* One layer alone, each by its own share; the others keep all of theirs. */
+START_TEST(a_layer_may_be_pruned_alone) {
+  rung_model *model = perceptron(1, 3);
+  EXPECT_OK(rung_prune(model, &(rung_prune_options){.sparsity = 0.75f, .layer = "fc2"}));
+  ck_assert_int_eq(zeros_of(model, "fc2.weight", SECOND), SECOND / 4 * 3);
+  ck_assert_int_eq(zeros_of_all(model), SECOND / 4 * 3);
+  const rung_prune_options of_first = {.method = RUNG_PRUNE_NEURONS, .sparsity = 0.75f, .layer = "fc1"};
+  EXPECT_OK(rung_prune(model, &of_first));
+  rung_model *smaller = rung_model_without_pruned(model, NULL);
+  ck_assert_int_eq(rung_graph_find(rung_model_graph(smaller), "fc1.weight")->value.shape.extent[0], 10);
+  rung_model_free(smaller);
+  REFUSED(rung_prune(model, &(rung_prune_options){.sparsity = 0.5f, .layer = "fc9"}), RUNG_ERROR_STATE,
+          "no linear layer 'fc9'");
+  REFUSED(rung_prune(model, &(rung_prune_options){.method = RUNG_PRUNE_NEURONS, .sparsity = 0.5f, .layer = "fc3"}),
+          RUNG_ERROR_UNSUPPORTED, "no hidden layer");
+  rung_model_free(model);
+}
+END_TEST
+
 /* Half of the hidden neurons, whichever layers they are in: those that are small beside the others of their layer. */
 START_TEST(neurons_are_chosen_over_all_layers) {
   rung_model *model = perceptron(1, 3);
@@ -273,13 +292,23 @@ static const rung_fit_options optimizers[] = {
 };
 enum { OPTIMIZERS = sizeof optimizers / sizeof optimizers[0] };
 
+/* After every step, and not only once the fit has tidied up. */
+static bool expect_masks_now(void *context, const rung_progress *progress) {
+  (void)progress;
+  expect_masks(context, "during the fit");
+  return false;
+}
+
 static uint64_t train_pruned(const problem *p, const problem_form *form, const rung_fit_options *options, int threads) {
   rung_model *model = perceptron(threads, 3);
   EXPECT_OK(rung_fit(model, p->data, &(rung_fit_options){.rate = 1e-2f}));
   EXPECT_OK(rung_prune(model, &(rung_prune_options){.sparsity = 0.7f}));
   problem_bring(model, p->data, form);
   const uint64_t before = rung_model_hash(model);
-  EXPECT_OK(rung_fit(model, p->data, options));
+  rung_fit_options watched = *options;
+  watched.progress = expect_masks_now;
+  watched.context = model;
+  EXPECT_OK(rung_fit(model, p->data, &watched));
   expect_masks(model, form->name);
   ck_assert_int_eq(rung_model_pruned(model, NULL), (int64_t)rint((double)0.7f * WEIGHTS));
   const uint64_t hash = rung_model_hash(model);
@@ -379,6 +408,7 @@ START_TEST(a_schedule_must_fit_into_the_fit) {
              {{.to = {.method = RUNG_PRUNE_N_M}, .begin = 7}, "ends before step 7 of the fit"},
              {{.to = {.sparsity = 0.5f}, .initial = 0.6f}, "initial 0.6, expected at most the sparsity 0.5"},
              {{.to = {.sparsity = 0.5f}, .every = -1}, "every -1"},
+             {{.to = {.sparsity = 0.5f, .layer = "fc1"}}, "layer 'fc1' in a fit"},
              {{.to = {.method = RUNG_PRUNE_PER_LAYER}}, "sparsity 0, expected more than 0"}};
   for (int i = 0; i < (int)(sizeof bad / sizeof bad[0]); i++)
     REFUSED(rung_fit(model, p->data, &(rung_fit_options){.prune = bad[i].by}), RUNG_ERROR_ARGUMENT, bad[i].says);
@@ -426,12 +456,15 @@ START_TEST(one_bit_has_no_0) {
   rung_model *model = perceptron(1, 3);
   EXPECT_OK(rung_quantize(model, &(rung_scheme){.weight_bits = 1}));
   REFUSED(rung_prune(model, &(rung_prune_options){.sparsity = 0.5f}), RUNG_ERROR_UNSUPPORTED,
-          "weight_bits 1 has -1 and");
+          "1-bit max weights have no 0");
   EXPECT_OK(rung_quantize(model, &(rung_scheme){.weight_bits = 2}));
   EXPECT_OK(rung_prune(model, &(rung_prune_options){.sparsity = 0.5f}));
-  REFUSED(rung_quantize(model, &(rung_scheme){.weight_bits = 1}), RUNG_ERROR_UNSUPPORTED, "weight_bits 1 has -1 and");
+  REFUSED(rung_quantize(model, &(rung_scheme){.weight_bits = 1}), RUNG_ERROR_UNSUPPORTED,
+          "1-bit max weights have no 0");
   const rung_scheme mixed = {.layers = &(rung_layer_scheme){.name = "fc2", .weight_bits = 1}, .layer_count = 1};
-  REFUSED(rung_quantize(model, &mixed), RUNG_ERROR_UNSUPPORTED, "weight_bits 1 of layer fc2 has");
+  REFUSED(rung_quantize(model, &mixed), RUNG_ERROR_UNSUPPORTED, "1-bit max weights of fc2 have no 0");
+  const rung_scheme dorefa = {.weight_bits = 4, .weights = RUNG_WEIGHTS_DOREFA};
+  REFUSED(rung_quantize(model, &dorefa), RUNG_ERROR_UNSUPPORTED, "4-bit dorefa weights have no 0");
   ck_assert_int_eq(rung_model_scheme(model)->weight_bits, 2);
   rung_unprune(model);
   EXPECT_OK(rung_quantize(model, &(rung_scheme){.weight_bits = 1}));
@@ -521,6 +554,37 @@ START_TEST(without_pruned_neurons_it_computes_the_same) {
 }
 END_TEST
 
+/* Learned scales of weights and activations go along, each with its neuron; so do those of a merged batch norm's net.
+ */
+START_TEST(learned_scales_are_copied) {
+  static const rung_scheme schemes[] = {
+      {.weight_bits = 4, .activation_bits = 4, .weights = RUNG_WEIGHTS_LSQ, .activations = RUNG_ACTIVATIONS_LSQ},
+      {.weight_bits = 2, .activation_bits = 2, .activations = RUNG_ACTIVATIONS_PACT},
+      {.weight_bits = 4, .activation_bits = 4, .batch_norm = RUNG_BATCH_NORM_MERGE}};
+  problem *p = problem_new(RUNG_U8, 103, 1);
+  rung_model *model = rung_model_from_text(
+      "input 12; linear 40, batch-norm, relu, linear 24, batch-norm, relu, linear 4; cross-entropy",
+      &(rung_model_options){.batch = BATCH, .threads = 1, .seed = 2});
+  EXPECT_OK(rung_fit(model, p->data, &(rung_fit_options){.rate = 1e-2f}));
+  EXPECT_OK(rung_prune(model, &(rung_prune_options){.method = RUNG_PRUNE_NEURONS, .sparsity = 0.5f}));
+  EXPECT_OK(rung_quantize(model, &schemes[_i]));
+  EXPECT_OK(rung_calibrate(model, p->data, 0));
+  EXPECT_OK(rung_fit(model, p->data, &(rung_fit_options){.rate = 1e-3f}));
+  rung_model *copy = rung_model_copy(model, NULL), *smaller = rung_model_without_pruned(model, NULL);
+  ck_assert_msg(copy && smaller, "%s", rung_error());
+  ck_assert_uint_eq(rung_model_hash(copy), rung_model_hash(model));
+  expect_same_scores(model, copy, p, "copy");
+  expect_same_scores(model, smaller, p, "smaller");
+  EXPECT_OK(rung_fit(model, p->data, &(rung_fit_options){.rate = 1e-3f}));
+  EXPECT_OK(rung_fit(copy, p->data, &(rung_fit_options){.rate = 1e-3f}));
+  ck_assert_uint_eq(rung_model_hash(copy), rung_model_hash(model));
+  rung_model_free(copy);
+  rung_model_free(smaller);
+  rung_model_free(model);
+  problem_free(p);
+}
+END_TEST
+
 /* Weights that were pruned one by one take no neuron with them unless nobody reads it; a layer keeps one at least. */
 START_TEST(only_what_nobody_reads_is_removed) {
   problem *p = problem_new(RUNG_F32, 50, 1);
@@ -585,9 +649,10 @@ END_TEST
 
 TEST_MAIN(CASE(the_count_is_exact), CASE(ties_go_by_index), CASE(pruning_again_goes_on),
           CASE(the_global_mask_is_that_of_pytorch), CASES(n_of_m_holds_row_by_row, 5),
-          CASE(neurons_are_chosen_over_all_layers), CASE(neurons_go_with_all_that_is_theirs), CASE(options_are_checked),
-          CASE(methods_have_names), CASES(no_fit_brings_them_back, OPTIMIZERS), CASE(clipping_looks_at_what_is_left),
+          CASE(a_layer_may_be_pruned_alone), CASE(neurons_are_chosen_over_all_layers),
+          CASE(neurons_go_with_all_that_is_theirs), CASE(options_are_checked), CASE(methods_have_names),
+          CASES(no_fit_brings_them_back, OPTIMIZERS), CASE(clipping_looks_at_what_is_left),
           CASE(the_sparsity_rises_as_a_cube), CASE(a_fit_prunes_when_it_is_due), CASE(a_schedule_must_fit_into_the_fit),
           CASES(integers_of_pruned_weights_are_0, 4), CASE(one_bit_has_no_0),
           CASES(a_copy_is_the_model_once_more, FORMS), CASES(without_pruned_neurons_it_computes_the_same, FORMS),
-          CASE(only_what_nobody_reads_is_removed), CASE(checkpoints_keep_masks))
+          CASES(learned_scales_are_copied, 3), CASE(only_what_nobody_reads_is_removed), CASE(checkpoints_keep_masks))

@@ -189,6 +189,34 @@ START_TEST(blocks_cover_every_weight_once) {
 }
 END_TEST
 
+/* The short way that training takes (storage_round), over all magnitudes, ties and subnormals. */
+START_TEST(rounding_is_encoding_and_decoding) {
+  enum { MANY = 40000 };
+  static float weight[MANY], expected[MANY], rounded[MANY];
+  const rung_storage storage = {.format = (rung_storage_format)_i, .granularity = RUNG_PER_TENSOR};
+  const storage_kind *kind = storage_kind_of(storage.format);
+  const int least = kind->type == RUNG_BF16 ? -149 : -40, most = kind->type == RUNG_BF16 ? 127 : 18;
+  for (uint32_t i = 0; i < MANY; i++) {
+    const uint32_t h = bnb_mix(i);
+    const float fraction = 1 + (float)(h & 0x1FFF) / 0x2000; /* of so few bits that many are ties */
+    weight[i] = ldexpf(h >> 31 ? -fraction : fraction, least + (int)((h >> 13 & 0xFFFF) % (uint32_t)(most - least)));
+  }
+  weight[0] = ldexpf(1, most);
+  weight[1] = 0;
+  const float scale = kind->scale ? kind->scale(kind, weight, MANY) : 1;
+  uint32_t code[STORAGE_CHUNK];
+  for (int i = 0; i < MANY; i += STORAGE_CHUNK) {
+    const int n = MANY - i < STORAGE_CHUNK ? MANY - i : STORAGE_CHUNK;
+    kind->encode(kind, weight + i, n, scale, code);
+    kind->decode(kind, code, n, scale, expected + i);
+  }
+  storage_round(kind, weight, MANY, scale, rounded);
+  for (int i = 0; i < MANY; i++)
+    ck_assert_msg(rounded[i] == expected[i], "%s: %a for %a, expected %a", kind->name, (double)rounded[i],
+                  (double)weight[i], (double)expected[i]);
+}
+END_TEST
+
 START_TEST(zeros_stay_zeros) {
   const rung_storage storage = {.format = (rung_storage_format)_i};
   float weight[COUNT] = {0}, back[COUNT];
@@ -439,6 +467,7 @@ TEST_MAIN(CASE(names_parse_back), CASE(what_is_no_format_or_weight_is_refused),
           CASES(errors_are_at_most_half_a_step, RUNG_STORAGE_FORMAT_COUNT),
           CASES(codes_are_monotone, RUNG_STORAGE_FORMAT_COUNT),
           CASES(blocks_cover_every_weight_once, 3 * RUNG_STORAGE_FORMAT_COUNT),
+          CASES(rounding_is_encoding_and_decoding, RUNG_STORAGE_FORMAT_COUNT),
           CASES(zeros_stay_zeros, RUNG_STORAGE_FORMAT_COUNT),
           CASES(magnitudes_at_the_ends_of_f32_are_kept_in_order, RUNG_STORAGE_FORMAT_COUNT),
           CASES(floats_are_those_of_core, 3), CASES(fp8_reaches_its_largest_value, 2),

@@ -132,6 +132,51 @@ START_TEST(integer_weights_have_the_same_gradients) {
 }
 END_TEST
 
+/* A scale from outside clamps weights, and those get no gradient (eq. 6); without it none is clamped. */
+START_TEST(a_given_scale_masks) {
+  const float given = _i ? 0.2f : 0;
+  rung_graph *graph = rung_graph_new(&(rung_graph_options){.batch = 1});
+  rung_node *w = parameter(graph, "w", RUNG_SHAPE(QAT_ROWS, QAT_COLUMNS), qat_v);
+  rung_node *scale = parameter(graph, "scale", RUNG_SHAPE(1), &given);
+  rung_node_set_trainable(scale, false);
+  rung_node *y = rung_fake_quantize_weight_with(
+      w, scale, &(rung_weight_options){.format = {3, true, true}, .granularity = RUNG_PER_TENSOR});
+  ck_assert_msg(weigh(y, NULL, qat_g) != NULL, "%s", rung_error());
+  replay_once(graph, 1, true, true);
+  int masked = 0;
+  for (int i = 0; i < COUNT; i++) {
+    const bool clamped = given > 0 && fabsf(rintf(qat_v[i] * (1 / given))) > 3;
+    ck_assert(((float *)w->gradient.data)[i] == (clamped ? 0 : qat_g[i]));
+    masked += clamped;
+  }
+  ck_assert_int_eq(masked > 10, _i);
+  rung_graph_free(graph);
+}
+END_TEST
+
+/* y = s sign(v): by plain sums. */
+START_TEST(binary_steps_are_learned) {
+  rung_graph *graph = rung_graph_new(&(rung_graph_options){.batch = 1});
+  rung_node *w = parameter(graph, "w", RUNG_SHAPE(QAT_ROWS, QAT_COLUMNS), qat_v);
+  rung_node *scale = parameter(graph, "scale", RUNG_SHAPE(QAT_ROWS, 1), NULL);
+  rung_node *y = rung_fake_quantize_weight_with(
+      w, scale, &(rung_weight_options){.format = {1, true, true}, .method = RUNG_WEIGHTS_LSQ});
+  ck_assert_msg(weigh(y, NULL, qat_g) != NULL, "%s", rung_error());
+  replay_once(graph, 1, true, true);
+  for (int j = 0; j < QAT_ROWS; j++) {
+    double magnitude = 0, sum = 0;
+    for (int i = j * QAT_COLUMNS; i < (j + 1) * QAT_COLUMNS; i++) {
+      magnitude += fabs((double)qat_v[i]) / QAT_COLUMNS;
+      sum += (double)(qat_v[i] >= 0 ? qat_g[i] : -qat_g[i]) / sqrt(QAT_COLUMNS);
+      ck_assert(((float *)w->gradient.data)[i] == (fabsf(qat_v[i]) <= 1 ? qat_g[i] : 0));
+    }
+    ck_assert_double_eq_tol((double)((float *)scale->value.data)[j], magnitude, 1e-6);
+    ck_assert_double_eq_tol((double)((float *)scale->gradient.data)[j], sum, 1e-6);
+  }
+  rung_graph_free(graph);
+}
+END_TEST
+
 /* ---- Activations ------------------------------------------------------------------------------------------------ */
 
 typedef struct activation_case {
@@ -345,8 +390,8 @@ START_TEST(schemes_that_no_method_has_are_refused) {
 END_TEST
 
 TEST_MAIN(CASES(simulated_weights_are_pytorchs, 2 * LENGTH(weight_cases)),
-          CASES(integer_weights_have_the_same_gradients, 2 * LENGTH(weight_cases)),
-          CASES(activations_are_pytorchs, 4 * LENGTH(activation_cases)),
+          CASES(integer_weights_have_the_same_gradients, 2 * LENGTH(weight_cases)), CASES(a_given_scale_masks, 2),
+          CASE(binary_steps_are_learned), CASES(activations_are_pytorchs, 4 * LENGTH(activation_cases)),
           CASES(integer_outputs_have_the_same_gradients, 2 * LENGTH(activation_cases)), CASE(ternary_by_hand),
           CASES(unit_holds_the_shadows, 2), CASES(dorefa_has_no_zero, 6), CASE(names_are_parsed),
           CASE(schemes_that_no_method_has_are_refused))

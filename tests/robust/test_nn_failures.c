@@ -114,6 +114,45 @@ START_TEST(calibrating) {
 }
 END_TEST
 
+/* Every method: rounding ones put all back where they fail; a transform may have got somewhere. */
+static rung_status round_to_integers(void *state, uint64_t *result) {
+  network *net = state;
+  const rung_ptq_options options = {.methods = UINT32_C(1) << net->variant, .adaround.steps = 20};
+  rung_status status = rung_quantize(net->model, &(rung_scheme){.weight_bits = 4});
+  if (status == RUNG_OK) status = rung_ptq(net->model, net->data, 0, &options);
+  if (status != RUNG_OK) return status;
+  failing_end();
+  *result = network_hash(net);
+  return RUNG_OK;
+}
+
+START_TEST(rounding) {
+  for (int method = 0; method < RUNG_PTQ_METHOD_COUNT; method++) {
+    const bool transforms = rung_ptq_method_phase((rung_ptq_method)method) == RUNG_PTQ_TRANSFORM;
+    fail_each_allocation(&(scenario){"ptq", prepare_float, round_to_integers, network_finish, transforms}, method, 1);
+  }
+}
+END_TEST
+
+static rung_status choose_bits(void *state, uint64_t *result) {
+  network *net = state;
+  const rung_mixed_options options = {.least_bits = 3, .most_bits = 5};
+  rung_status status = rung_quantize(net->model, &(rung_scheme){0});
+  if (status == RUNG_OK) status = rung_mixed_precision(net->model, net->data, 1000, &options);
+  if (status != RUNG_OK) return status;
+  failing_end();
+  const rung_scheme *scheme = rung_model_scheme(net->model);
+  for (int i = 0; i < scheme->layer_count; i++)
+    *result = hash_bytes(*result, &scheme->layers[i].weight_bits, sizeof(int));
+  *result = hash_bytes(*result, &scheme->layer_count, sizeof(int));
+  return RUNG_OK;
+}
+
+START_TEST(choosing_bits) {
+  fail_each_allocation(&(scenario){"choose bits", prepare_float, choose_bits, network_finish, false}, 0, 1);
+}
+END_TEST
+
 static void *prepare_quantized(int variant, int threads) {
   return network_calibrated(variant, threads, &schemes[variant]);
 }
@@ -277,5 +316,6 @@ START_TEST(resuming) {
 }
 END_TEST
 
-TEST_MAIN(CASES(recording, 2), CASE(text), CASES(fitting, 2), CASES(calibrating, 2), CASES(quantized_fitting, 2),
-          CASES(evaluating, 2), CASES(analyzing, 2), CASE(saving), CASES(loading, 2), CASES(resuming, 2))
+TEST_MAIN(CASES(recording, 2), CASE(text), CASES(fitting, 2), CASES(calibrating, 2), CASE(rounding),
+          CASE(choosing_bits), CASES(quantized_fitting, 2), CASES(evaluating, 2), CASES(analyzing, 2), CASE(saving),
+          CASES(loading, 2), CASES(resuming, 2))

@@ -49,7 +49,8 @@ typedef struct rung_prune_options {
   rung_prune_method method;
   float sparsity; /* share that is pruned when it is done, 0 .. 1: of the weights, or of the neurons (of which in each
                      layer one stays); the nearest whole number. RUNG_PRUNE_N_M: not read */
-  int n, m;       /* RUNG_PRUNE_N_M: 1 <= n < m <= 64; 0 and 0: 2 and 4 */
+  const char *layer; /* rung_prune: of this layer alone, "fc1" of the one with the weight "fc1.weight"; NULL: of all */
+  int n, m;          /* RUNG_PRUNE_N_M: 1 <= n < m <= 64; 0 and 0: 2 and 4 */
 } rung_prune_options;
 
 /* A method by its name, or N:M as in "2:4" (then n and m too). RUNG_ERROR_ARGUMENT: "prune method 'small': expected
@@ -59,8 +60,8 @@ RUNG_API rung_status rung_prune_parse(const char *text, rung_prune_options *opti
 /* Prunes, in whatever form the model is. What was pruned before stays pruned, and counts. NEURONS: the layers whose
  * outputs reach one other linear layer alone, through operations that keep neurons apart (activations, dropout, batch
  * norm); of a neuron that goes, its row, its bias, its batch norm's shift and running mean, and the next layer's
- * column. RUNG_ERROR_UNSUPPORTED: the scheme has weights of 1 bit, -1 or +1 without 0; NEURONS: there is no such layer.
- * RUNG_ERROR_STATE: no linear layer has a weight. */
+ * column. RUNG_ERROR_UNSUPPORTED: the scheme's weights have no 0 (1 bit, or RUNG_WEIGHTS_DOREFA); NEURONS: there is no
+ * such layer. RUNG_ERROR_STATE: there is no linear layer, or none of that name. */
 RUNG_API rung_status rung_prune(struct rung_model *model, const rung_prune_options *options);
 /* Forgets all masks: what was pruned is 0 as before, and trains again. */
 RUNG_API void rung_unprune(struct rung_model *model);
@@ -73,9 +74,9 @@ RUNG_API int64_t rung_model_pruned(const struct rung_model *model, int64_t *weig
 
 /* A model without the neurons that the next layer does not look at any more (its column is pruned): a new one, of the
  * same names, that computes the same: in f32 to the bit, and in integers to the bit where scales are per channel or per
- * tensor, since a sum without its zeros is the same sum; with weight groups, whose members move, within the rounding of
- * the scheme. It keeps form, scheme, ranges and the remaining masks; of each layer at least one neuron stays.
- * `options`: as for rung_model_copy. */
+ * tensor, since a sum without its zeros is the same sum; with weight groups, whose members move, and with ternary
+ * weights, whose mean magnitude counts zeros, within the rounding of the scheme. It keeps form, scheme, ranges and the
+ * remaining masks; of each layer at least one neuron stays. `options`: as for rung_model_copy. */
 RUNG_API struct rung_model *rung_model_without_pruned(const struct rung_model *model,
                                                       const struct rung_model_options *options);
 

@@ -27,7 +27,8 @@ extern "C" {
  *
  * A layer's inputs are taken a batch at a time, of as many examples as go into RUNG_PTQ_INPUT_BYTES; options->note is
  * told where these are fewer than were asked for. `options` may be NULL: round to nearest.
- * The errors of rung_calibrate and of the methods; weights and biases are then what they were, up to 1. */
+ * The errors of rung_calibrate and of the methods; RUNG_ERROR_UNSUPPORTED where scheme.weights is not RUNG_WEIGHTS_MAX;
+ * weights and biases are then what they were, up to 1. */
 RUNG_API rung_status rung_ptq(rung_model *model, const rung_dataset *dataset, int64_t examples,
                               const rung_ptq_options *options);
 

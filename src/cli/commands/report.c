@@ -63,7 +63,7 @@ static rung_status print(const subject *of) {
 
 static ending report_on(subject *of, data_sets *data, rung_dataset **test) {
   session *asked = of->asked;
-  if (data_load(asked, data) != RUNG_OK) return ENDS_BADLY;
+  if (part_check_frontier(asked) != RUNG_OK || data_load(asked, data) != RUNG_OK) return ENDS_BADLY;
   of->train = data->train;
   of->test = *test = choose_test(asked, data);
   of->model = of->test ? file_open_quantized(asked, asked->positional[0]) : NULL;

@@ -7,6 +7,25 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { LIST = 256 };
+
+/* --frontier in `text`, to be taken apart; NULL: "none". */
+static char *list_of(const session *asked, char text[LIST]) {
+  if (strcmp(TEXT_OF(asked, FRONTIER), "none") == 0) return NULL;
+  snprintf(text, LIST, "%s", TEXT_OF(asked, FRONTIER));
+  return text;
+}
+
+rung_status part_check_frontier(const session *asked) {
+  char text[LIST], *rest = list_of(asked, text), *bits;
+  if (rest && strlen(TEXT_OF(asked, FRONTIER)) >= LIST)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "--frontier: longer than %d characters", LIST - 1);
+  while (rest && (bits = strsep(&rest, ",")))
+    if (rung_scheme_parse_bits(bits, &(rung_scheme){0}) != RUNG_OK)
+      return rung_fail(RUNG_ERROR_ARGUMENT, "--frontier: %s", rung_error());
+  return RUNG_OK;
+}
+
 /* Of the model's scheme, what round-to-nearest goes by, at other bits. */
 static rung_status scheme_at(const rung_model *model, const char *bits, rung_scheme *scheme) {
   const rung_scheme *own = rung_model_scheme(model);
@@ -14,8 +33,8 @@ static rung_status scheme_at(const rung_model *model, const char *bits, rung_sch
                           .weight_group = own->weight_group,
                           .activation_signed = own->activation_signed,
                           .activation_symmetric = own->activation_symmetric};
-  if (rung_scheme_parse_bits(bits, scheme) == RUNG_OK) return rung_scheme_check(scheme);
-  return rung_fail(RUNG_ERROR_ARGUMENT, "--frontier: %s", rung_error());
+  rung_status status = rung_scheme_parse_bits(bits, scheme);
+  return status == RUNG_OK ? rung_scheme_check(scheme) : status;
 }
 
 static rung_status put_point(const subject *of, json *list, const char *bits, rung_model *model) {
@@ -44,11 +63,9 @@ static rung_status add_point(const subject *of, json *list, const char *bits, ru
 
 /* On a model of its own: quantizing folds batch norms into the weights for good. */
 rung_status part_frontier(const subject *of) {
-  char widths[256], *rest = widths, *bits;
+  char text[LIST], *rest = list_of(of->asked, text), *bits;
   json *list = json_list(of->object, "frontier");
-  if (strcmp(TEXT_OF(of->asked, FRONTIER), "none") == 0) return RUNG_OK;
-  if (snprintf(widths, sizeof widths, "%s", TEXT_OF(of->asked, FRONTIER)) >= (int)sizeof widths)
-    return rung_fail(RUNG_ERROR_ARGUMENT, "--frontier: longer than 255 characters");
+  if (!rest) return RUNG_OK;
   rung_model *model = file_open_model(of->asked, of->real_path);
   rung_status status = model ? RUNG_OK : rung_error_status();
   if (status == RUNG_OK) report_say(&of->asked->report, "rounded to nearest:");

@@ -20,6 +20,8 @@ void part_history(const subject *of);
 rung_status part_analysis(const subject *of);
 /* "float" and "integer": accuracy or loss; "confusion"; "changed": examples with another answer in integers. */
 rung_status part_answers(const subject *of);
+/* RUNG_ERROR_ARGUMENT where --frontier is no list of widths: told before the work. */
+rung_status part_check_frontier(const session *asked);
 /* "frontier": the FP32 network rounded to each of the widths of --frontier. */
 rung_status part_frontier(const subject *of);
 

@@ -40,6 +40,7 @@ void checkpoint_put_layers(checkpoint_out *out, const rung_scheme *scheme);
 void checkpoint_put_quantizers(checkpoint_out *out, const rung_quantization *quantization);
 void checkpoint_put_scales(checkpoint_out *out, const rung_quantization *quantization);
 void checkpoint_put_masks(checkpoint_out *out, const rung_model *model);
+void checkpoint_put_oscillation(checkpoint_out *out, const rung_model *model);
 void checkpoint_put_history(checkpoint_out *out, const rung_model *model);
 void checkpoint_put_fit(checkpoint_out *out, const fit_state *fit);
 
@@ -67,6 +68,8 @@ rung_status checkpoint_set_masks(const checkpoint_in *in, rung_model *model);
 rung_status checkpoint_get_layers(const checkpoint_in *in, rung_scheme *scheme, rung_layer_scheme **layers);
 rung_status checkpoint_get_quantizers(const checkpoint_in *in, rung_quantization *quantization);
 rung_status checkpoint_get_scales(const checkpoint_in *in, rung_quantization *quantization);
+/* Before the integers are made. Of a file without any: none is watched. */
+rung_status checkpoint_get_oscillation(const checkpoint_in *in, rung_model *model);
 /* Of a file without one: none. */
 rung_status checkpoint_get_history(const checkpoint_in *in, rung_model *model);
 

@@ -38,6 +38,9 @@ static const char *activations_name(int method) {
 static const char *batch_norm_mode_name(int mode) {
   return rung_batch_norm_mode_name((rung_batch_norm_mode)mode);
 }
+static const char *storage_name(int format) {
+  return rung_storage_name((rung_storage_format)format);
+}
 static const char *optimizer_name(int kind) {
   return rung_optimizer_name((rung_optimizer_kind)kind);
 }
@@ -86,8 +89,9 @@ const text_field scheme_table[] = {
     LATER_NAMED("weights", rung_scheme, weights, weights_name, RUNG_WEIGHTS_COUNT),
     LATER_NAMED("activations", rung_scheme, activations, activations_name, RUNG_ACTIVATIONS_COUNT),
     LATER("clip_decay", FIELD_F32, rung_scheme, clip_decay),
-    NAMED("batch_norm", rung_scheme, batch_norm, batch_norm_mode_name, RUNG_BATCH_NORM_MODE_COUNT),
-    FIELD("input_bits", FIELD_INT, rung_scheme, input_bits),
+    LATER_NAMED("batch_norm", rung_scheme, batch_norm, batch_norm_mode_name, RUNG_BATCH_NORM_MODE_COUNT),
+    LATER("input_bits", FIELD_INT, rung_scheme, input_bits),
+    LATER_NAMED("weight_storage", rung_scheme, weight_storage, storage_name, RUNG_STORAGE_FORMAT_COUNT),
     {0}};
 
 const text_field input_table[] = {NAMED("type", rung_tensor, type, dtype_name, RUNG_DTYPE_COUNT),
@@ -120,6 +124,10 @@ const text_field fit_table[] = {
     LATER("prune_every", FIELD_I64, rung_fit_options, prune.every),
     LATER("temperature", FIELD_F32, rung_fit_options, temperature),
     LATER("alpha", FIELD_F32, rung_fit_options, alpha),
+    LATER("oscillation_watch", FIELD_BOOL, rung_fit_options, oscillation.watch),
+    LATER("oscillation_damping", FIELD_F32, rung_fit_options, oscillation.damping),
+    LATER("oscillation_freeze", FIELD_F32, rung_fit_options, oscillation.freeze),
+    LATER("oscillation_momentum", FIELD_F32, rung_fit_options, oscillation.momentum),
     {0}};
 
 const text_field place_table[] = {FIELD("examples", FIELD_I64, place_fields, examples),

@@ -166,6 +166,7 @@ static rung_status set_quantization(const checkpoint_in *in, rung_model *model, 
   rung_graph_set_step(rung_quantization_graph(model->quantization, RUNG_ARITHMETIC_SIMULATED), fields->simulated_steps);
   status = checkpoint_get_quantizers(in, model->quantization);
   if (status == RUNG_OK) status = checkpoint_get_scales(in, model->quantization);
+  if (status == RUNG_OK) status = checkpoint_get_oscillation(in, model);
   if (status != RUNG_OK) return status;
   rung_quantization_refresh(model->quantization);
   rung_quantization_make_integers(model->quantization);

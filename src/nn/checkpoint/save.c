@@ -151,6 +151,7 @@ rung_status checkpoint_save(const rung_model *model, const fit_state *fit, const
     checkpoint_put_scales(&out, model->quantization);
     checkpoint_put_quantizers(&out, model->quantization);
   }
+  if (out.status == RUNG_OK && model->quantization != NULL) checkpoint_put_oscillation(&out, model);
   if (out.status == RUNG_OK) checkpoint_put_history(&out, model);
   if (fit != NULL) checkpoint_put_fit(&out, fit);
   if (out.status == RUNG_OK)

@@ -66,20 +66,22 @@ static rung_status check_options(const rung_prune_schedule *schedule) {
   return status;
 }
 
-static bool is_binary(const rung_scheme *scheme) {
-  return rung_scheme_weight_format(scheme).bits == 1;
+static bool has_zero(const rung_scheme *scheme) {
+  return rung_scheme_weight_format(scheme).bits > 1 && scheme->weights != RUNG_WEIGHTS_DOREFA;
 }
 
 rung_status prune_check_scheme(const rung_scheme *scheme) {
+  rung_scheme of = *scheme;
   const char *name = NULL;
-  for (int i = 0; i < scheme->layer_count && !name; i++) {
-    const rung_scheme layer = rung_scheme_of_layer(scheme, scheme->layers[i].name);
-    if (is_binary(&layer)) name = scheme->layers[i].name;
+  for (int i = 0; i < scheme->layer_count && has_zero(&of); i++) {
+    name = scheme->layers[i].name;
+    of = rung_scheme_of_layer(scheme, name);
   }
-  if (!name && !is_binary(scheme)) return RUNG_OK;
+  if (has_zero(&of)) return RUNG_OK;
   return rung_fail(RUNG_ERROR_UNSUPPORTED,
-                   "prune: weight_bits 1%s%s has -1 and +1 and no 0 for a pruned weight, expected 2 or more",
-                   name ? " of layer " : "", name ? name : "");
+                   "prune: %d-bit %s weights%s%s have no 0 for a pruned one, expected 2 bits or more, and not dorefa",
+                   rung_scheme_weight_format(&of).bits, rung_weight_method_name(of.weights), name ? " of " : "",
+                   name ? name : "");
 }
 
 bool prune_is_wanted(const rung_prune_schedule *schedule) {
@@ -162,13 +164,18 @@ int64_t rung_model_pruned(const rung_model *model, int64_t *weights) {
   return pruned;
 }
 
+static bool is_asked_for(const rung_prune_options *options, const rung_node *linear) {
+  char name[RUNG_LAYER_NAME];
+  return !options->layer || strcmp(rung_layer_name(linear->input[1], name, sizeof name), options->layer) == 0;
+}
+
 static rung_status find_layers(pruner *self) {
   rung_graph *graph = self->model->graph;
   self->layer = rung_allocate((size_t)rung_graph_node_count(graph) * sizeof *self->layer);
   if (!self->layer) return RUNG_ERROR_MEMORY;
   for (int i = 0; i < rung_graph_node_count(graph); i++) {
     rung_node *linear = rung_graph_node(graph, i);
-    if (!has_weight(linear)) continue;
+    if (!has_weight(linear) || !is_asked_for(&self->schedule.to, linear)) continue;
     const rung_tensor *weight = &linear->input[1]->value;
     prune_layer *layer = &self->layer[self->count++];
     *layer = (prune_layer){.linear = linear,
@@ -178,7 +185,10 @@ static rung_status find_layers(pruner *self) {
                            .in = weight->shape.extent[1]};
     if (!layer->keep) return RUNG_ERROR_MEMORY;
   }
-  return self->count > 0 ? RUNG_OK : rung_fail(RUNG_ERROR_STATE, "prune: the model has no linear layer");
+  if (self->count > 0) return RUNG_OK;
+  const char *name = self->schedule.to.layer;
+  return rung_fail(RUNG_ERROR_STATE, "prune: the model has no linear layer%s%s%s", name ? " '" : "", name ? name : "",
+                   name ? "'" : "");
 }
 
 static const prune_kind *kind_of(const pruner *self) {
@@ -240,6 +250,10 @@ float rung_prune_sparsity(const rung_prune_schedule *schedule, int64_t step) {
 
 pruner *pruner_of_fit(rung_model *model, const rung_prune_schedule *schedule, int64_t total) {
   rung_prune_schedule filled = *schedule;
+  if (filled.to.layer) {
+    rung_fail(RUNG_ERROR_ARGUMENT, "prune: layer '%s' in a fit, expected NULL: all layers", filled.to.layer);
+    return NULL;
+  }
   if (filled.steps == 0) filled.steps = total / 2;
   if (filled.every == 0) filled.every = 100;
   pruner *self = pruner_new(model, &filled);

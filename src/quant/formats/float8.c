@@ -3,6 +3,7 @@
  *
  * code = the E4M3 or E5M2 nearest to w (1/s), ties to even,  s = max|w| / largest;  w' = s value(code) */
 #include "../storage.h"
+#include "round.h"
 
 #include <float.h>
 
@@ -22,17 +23,33 @@ static void decode(const storage_kind *kind, const uint32_t *code, int64_t n, fl
   for (int64_t i = 0; i < n; i++) w[i] = scale * rung_float_decode(kind->type, code[i]);
 }
 
+static void round_e4m3(const storage_kind *kind, const float *w, int64_t n, float scale, float *y) {
+  static const float_shape shape = {.fraction_bits = 3, .smallest_exponent = -6, .largest = 448};
+  const float inverse = 1 / scale;
+  (void)kind;
+  for (int64_t i = 0; i < n; i++) y[i] = scale * round_to(&shape, w[i] * inverse);
+}
+
+static void round_e5m2(const storage_kind *kind, const float *w, int64_t n, float scale, float *y) {
+  static const float_shape shape = {.fraction_bits = 2, .smallest_exponent = -14, .largest = 57344};
+  const float inverse = 1 / scale;
+  (void)kind;
+  for (int64_t i = 0; i < n; i++) y[i] = scale * round_to(&shape, w[i] * inverse);
+}
+
 const storage_kind e4m3_storage = {.name = "e4m3",
                                    .type = RUNG_E4M3,
                                    .bits = 8,
                                    .scales = SCALES_CHOSEN,
                                    .scale = scale_of,
                                    .encode = encode,
-                                   .decode = decode};
+                                   .decode = decode,
+                                   .round = round_e4m3};
 const storage_kind e5m2_storage = {.name = "e5m2",
                                    .type = RUNG_E5M2,
                                    .bits = 8,
                                    .scales = SCALES_CHOSEN,
                                    .scale = scale_of,
                                    .encode = encode,
-                                   .decode = decode};
+                                   .decode = decode,
+                                   .round = round_e5m2};

@@ -28,8 +28,18 @@ static void decode(const storage_kind *kind, const uint32_t *code, int64_t n, fl
   for (int64_t i = 0; i < n; i++) w[i] = scale * (float)((int32_t)(code[i] ^ sign) - (int32_t)sign);
 }
 
+static void round_integers(const storage_kind *kind, const float *w, int64_t n, float scale, float *y) {
+  const rung_format format = format_of(kind);
+  int32_t qmin, qmax;
+  rung_format_range(&format, &qmin, &qmax);
+  rung_kernels_active()->fake_quantize(y, NULL, w, n, scale, 1 / scale, 0, qmin, qmax);
+}
+
 #define INTEGER(BITS)                                                                                                  \
-  { .name = "int" #BITS, .bits = BITS, .scales = SCALES_CHOSEN, .scale = scale_of, .encode = encode, .decode = decode }
+  {                                                                                                                    \
+    .name = "int" #BITS, .bits = BITS, .scales = SCALES_CHOSEN, .scale = scale_of, .encode = encode, .decode = decode, \
+    .round = round_integers                                                                                            \
+  }
 
 const storage_kind int8_storage = INTEGER(8);
 const storage_kind int7_storage = INTEGER(7);

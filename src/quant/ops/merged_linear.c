@@ -215,21 +215,23 @@ const rung_node *merged_linear_source(const rung_node *node) {
   return ((const merged_attributes *)node->attributes)->linear;
 }
 
-/* The lowest integer of a range that is not symmetric, negated, takes one bit more. */
-static rung_format format_of(const integer_weights *weights) {
+/* Where the batch norm turns a channel around, its weights are negated: of those that can be -2^(bits-1) this one then
+ * takes another bit. */
+static rung_format code_format(const integer_weights *weights) {
+  rung_format format = weight_grid_code_format(&weights->grid);
   int32_t qmin, qmax;
-  rung_format_range(&weights->format, &qmin, &qmax);
-  for (int64_t i = 0; i < weights->out * weights->in; i++)
-    if (weights->q[i] > qmax)
-      return (rung_format){.bits = weights->format.bits + 1, .is_signed = true, .symmetric = true};
-  return weights->format;
+  bool beyond = false;
+  rung_format_range(&format, &qmin, &qmax);
+  for (int64_t i = 0; i < weights->out * weights->in; i++) beyond |= weights->q[i] > qmax;
+  format.bits += beyond;
+  return format;
 }
 
 bool merged_linear_view(const rung_node *node, rung_integer_layer *layer) {
   const merged_state *state = node->state;
   const rung_qgemm gemm = product(node);
   integer_weights_view(&state->weights, layer);
-  layer->weight_format = format_of(&state->weights);
+  layer->weight_format = code_format(&state->weights);
   layer->qmin = gemm.qmin;
   layer->qmax = gemm.qmax;
   layer->binary = gemm.binary;

@@ -193,7 +193,10 @@ int32_t quantized_magnitude(const rung_node *x) {
 
 static void refresh_weights(rung_node *node, const rung_replay *replay) {
   linear_state *state = node->state;
-  if (!state->quantized) integer_weights_quantize(&state->weights, node->input[weight_input]->value.data, replay);
+  const bool step = replay->training && !quantized_linear_requantizes(node, replay); /* else it was seen then */
+  if (!state->quantized)
+    integer_weights_quantize(&state->weights, node->input[weight_input]->value.data, replay,
+                             step ? WEIGHTS_OF_A_STEP : WEIGHTS_OF_THE_SAME_STEP);
   if (!state->options.output) {
     const rung_node *x = node->input[x_input];
     rung_team_barrier(replay->team);
@@ -380,6 +383,20 @@ void quantized_linear_make(rung_node *node, const rung_replay *replay) {
   rung_team_barrier(replay->team);
   linear_state *state = node->state;
   if (replay->ith == 0) state->fresh = state->quantized = true;
+}
+
+rung_status quantized_linear_watch(rung_node *node, const rung_oscillation_options *now) {
+  linear_state *state = node->state;
+  if (state->weights.grid.method->odd)
+    return rung_fail(RUNG_ERROR_UNSUPPORTED,
+                     "%s: weights by %s stand on no grid of their own; it cannot be seen which "
+                     "of them oscillate",
+                     node->input[weight_input]->name, state->weights.grid.method->name);
+  return integer_weights_watch(&state->weights, node, now);
+}
+
+const oscillation *quantized_linear_oscillation(const rung_node *node) {
+  return ((const linear_state *)node->state)->weights.oscillation;
 }
 
 void quantized_linear_refresh(rung_node *node) {

@@ -121,6 +121,9 @@ static void apply_method(const rung_node *node, const rung_replay *replay, float
   const integer_weights *weights = &state->weights;
   weight_grid_backward(&weights->grid, gradient, node->input[weight_input]->value.data, weights->q, row, row + rows,
                        weights->scale, state->scale_gradient);
+  if (oscillation_has_gradient(weights->oscillation))
+    oscillation_gradient(weights->oscillation, gradient, weights->q, node->input[weight_input]->value.data,
+                         weights->scale, row, row + rows);
   const int64_t begin = row * weights->groups, end = (row + rows) * weights->groups;
   if (state->scale_gradient && !weights->grid.per_tensor)
     take_scales(node, replay, state->scale_gradient + begin, begin, end);
@@ -141,7 +144,7 @@ static void take_rows(void *context, float *gradient, int64_t row, int64_t rows)
   rung_node_take(node, weight_input, to->replay, gradient, begin, begin + count);
   weight_grid_clamp(&state->weights.grid, shadow + begin, count);
   if (quantized_linear_requantizes(node, to->replay))
-    integer_weights_quantize_channels(&state->weights, shadow, row, row + rows);
+    integer_weights_quantize_channels(&state->weights, shadow, row, row + rows, WEIGHTS_OF_A_STEP);
 }
 
 size_t quantized_linear_backward_scratch(const rung_node *node) {
@@ -156,7 +159,8 @@ size_t quantized_linear_backward_scratch(const rung_node *node) {
 static void backward_weight(rung_node *node, const rung_replay *replay) {
   const linear_state *state = node->state;
   weight_rows rows = {node, replay};
-  bool by_rows = weight_grid_has_backward(&state->weights.grid) || rung_node_takes(node, weight_input, replay);
+  bool by_rows = weight_grid_has_backward(&state->weights.grid) || rung_node_takes(node, weight_input, replay) ||
+                 oscillation_has_gradient(state->weights.oscillation);
   if (backward_of(node) == RUNG_BACKWARD_INT8) {
     int8_backward_weight(node, replay, by_rows ? take_rows : NULL, &rows);
     return;

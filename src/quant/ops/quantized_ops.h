@@ -2,13 +2,16 @@
 #ifndef RUNG_QUANTIZED_OPS_H
 #define RUNG_QUANTIZED_OPS_H
 
-#include <rung/quant.h>
+#include "../oscillation.h"
 
 extern const rung_op quantized_linear_op, quantize_op;
 /* Makes the integer copy from the shadows again at the next replay. */
 void quantized_linear_refresh(rung_node *node);
 /* Makes it now, this member's part. */
 void quantized_linear_make(rung_node *node, const rung_replay *replay);
+/* Begins to watch which of its integers, which are made, oscillate. */
+rung_status quantized_linear_watch(rung_node *node, const rung_oscillation_options *now);
+const oscillation *quantized_linear_oscillation(const rung_node *node); /* NULL: not watched */
 
 /* In merged_linear.c, as the three above. */
 extern const rung_op merged_linear_op;

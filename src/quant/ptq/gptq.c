@@ -5,8 +5,7 @@
  *
  * With column j rounded by e = w_j - v_j, E is least where the columns k behind it move by
  *
- *   w_k -= e / U_jj  U_jk,   U the upper Cholesky factor of H^-1:  H^-1 = U^T U                                 (eq.
- * 35)
+ *   w_k -= e / U_jj  U_jk,   U the upper Cholesky factor of H^-1:  H^-1 = U^T U                               (eq. 35)
  *
  * (the paper's algorithm 1). H's scale cancels, so it is divided by its mean diagonal, which makes the damping a plain
  * number, and 2 / n is left out.
