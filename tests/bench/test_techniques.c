@@ -13,7 +13,8 @@ static trial begin(trial_options *options) {
   rung_dataset *sample = rung_dataset_load(SAMPLE, RUNG_TEST);
   if (!sample) test_skip("no zlib");
   rung_dataset_free(sample);
-  *options = (trial_options){.data = SAMPLE, .folder = scratch_path("techniques"), .epochs = 1, .threads = 1, .quick = true};
+  *options =
+      (trial_options){.data = SAMPLE, .folder = scratch_path("techniques"), .epochs = 1, .threads = 1, .quick = true};
   trial t = trial_begin(options);
   trial_train(&t, options, 1);
   return t;
