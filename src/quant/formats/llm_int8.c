@@ -43,7 +43,7 @@ static float quantize_row(const float *x, int64_t n, float limit, int8_t *q) {
   for (int64_t k = 0; k < n; k++)
     if (fabsf(x[k]) < limit) absmax = fmaxf(absmax, fabsf(x[k]));
   const float inverse = absmax > 0 ? 127 / absmax : 0;
-  for (int64_t k = 0; k < n; k++) q[k] = fabsf(x[k]) < limit ? (int8_t)rintf(x[k] * inverse) : 0;
+  for (int64_t k = 0; k < n; k++) q[k] = (int8_t)(fabsf(x[k]) < limit ? rintf(x[k] * inverse) : 0);
   return absmax;
 }
 
