@@ -58,6 +58,7 @@ rung_status network_scheme(const session *asked, rung_scheme *scheme) {
                           .activations = (rung_activation_method)WHOLE_OF(asked, ACTIVATION_METHOD),
                           .clip_decay = REAL_OF(asked, CLIP_DECAY),
                           .batch_norm = (rung_batch_norm_mode)WHOLE_OF(asked, BATCH_NORM)};
+  if (GIVEN(asked, ACCUMULATOR_BITS)) scheme->accumulator_bits = (int)WHOLE_OF(asked, ACCUMULATOR_BITS);
   if (GIVEN(asked, INPUT_BITS)) scheme->input_bits = (int)WHOLE_OF(asked, INPUT_BITS);
   if (GIVEN(asked, STORAGE)) scheme->weight_storage = (rung_storage_format)(WHOLE_OF(asked, STORAGE) + 1);
   if (scheme->weight_granularity == RUNG_PER_GROUP) scheme->weight_group = WHOLE_OF(asked, GROUP);

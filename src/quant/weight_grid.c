@@ -1,4 +1,5 @@
 #include "weight_grid.h"
+#include "accumulator.h"
 
 #include <float.h>
 #include <math.h>
@@ -79,6 +80,7 @@ void weight_grid_codes(const weight_grid *grid, const float *w, int64_t begin, i
       const span s = span_at(grid, row, g);
       grid->method->quantize(&grid->format, w + s.at, s.n, scale[s.scale], threshold ? threshold[s.scale] : 0,
                              q + s.at);
+      if (grid->limit) accumulator_shrink(q + s.at, s.n, grid->limit);
     }
 }
 

@@ -11,6 +11,7 @@ typedef struct weight_grid {
   bool per_tensor;
   int64_t rows, columns;
   int64_t group;      /* columns that share a scale; 0: all */
+  int32_t limit;      /* of the sum of the integers' magnitudes in a row, or group; 0: none */
   rung_node *operand; /* [rows, groups], or [1] per tensor: scales from outside, or learned, 0 where the method is to
                          make it; NULL: all 0 */
 } weight_grid;

@@ -100,6 +100,7 @@ static const struct {
     {{"quantize", "@t", "--data", "@", "-o", "out", "--backward", "int9"}, "--backward 'int9'"},
     {{"quantize", "@t", "--data", "@", "-o", "out", "--batch-norm", "flod"}, "--batch-norm 'flod'"},
     {{"quantize", "@t", "--data", "@", "-o", "out", "--input-bits", "9"}, "--input-bits '9'"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--accumulator-bits", "7"}, "--accumulator-bits '7'"},
     {{"quantize", "@t", "--data", "@", "-o", "out", "--method", "rtn"},
      "--method 'rtn': expected one of nearest, mse,"},
     {{"quantize", "@t", "--data", "@", "-o", "out", "--method", ""}, "--method '': expected NAME,..."},

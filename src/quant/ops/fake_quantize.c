@@ -132,6 +132,7 @@ static weight_grid grid_of(const rung_node *node) {
                        .rows = weight->shape.extent[0],
                        .columns = rung_tensor_count(weight) / weight->shape.extent[0],
                        .group = options->granularity == RUNG_PER_GROUP ? options->group : 0,
+                       .limit = options->limit,
                        .operand = node->input[scale_input]};
 }
 

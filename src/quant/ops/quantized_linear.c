@@ -34,6 +34,7 @@ static weight_grid grid_of(const rung_node *node) {
                        .rows = w->extent[0],
                        .columns = w->extent[1],
                        .group = options->group,
+                       .limit = options->weight_limit,
                        .operand = node->input[scale_input]};
 }
 
