@@ -84,9 +84,9 @@ ROW(BITS, QUANTIZING, "bits", 0, TEXT("wNaM", "w8a8"),
     "bits of weights, N, and of activations, M, each in 1..8")
 ROW(INPUT_BITS, QUANTIZING, "input-bits", 0, WHOLE("N", NULL, 1, 8),
     "bits of the inputs; by default 8-bit inputs stay as they are, others get those of activations")
-ROW(ACCUMULATOR_BITS, QUANTIZING, "accumulator-bits", 0, WHOLE("N", NULL, 8, 32),                                     \
-      "weights kept small enough that sums of N bits hold all products (docs/accumulators.md)")                        \
-  ROW(METHOD, QUANTIZING, "method", 0, TEXT("NAME,...", NULL),
+ROW(ACCUMULATOR_BITS, QUANTIZING, "accumulator-bits", 0, WHOLE("N", NULL, 8, 32),
+    "weights kept small enough that accumulators of N bits hold every sum of products (docs/accumulators.md)")
+ROW(METHOD, QUANTIZING, "method", 0, TEXT("NAME,...", NULL),
     "what is done to the weights: one of nearest, mse, gptq and adaround rounds them; before that cle, smoothquant and awq move scales between layers; bias-correction comes last")
 ROW(LAYER, QUANTIZING, "layer", 0, TEXT("NAME=wNaM,...", NULL),
     "bits of single layers in place of --bits, as in fc1=w8a8,fc3=w4: of their weights, and of what they put out")
