@@ -607,14 +607,13 @@ void rung_quantization_set_state(rung_quantization *quantization, rung_quantizer
 
 /* ---- Weights that oscillate ------------------------------------------------------------------------------------- */
 
-/* The integer layer that multiplies by the weights of `linear` of the source; NULL where there is none. */
+/* The integer layer that keeps the weights of `linear` of the source, as a layer of its own or in front of a batch norm
+ * that is merged; NULL where there is none. */
 static rung_node *layer_of(const rung_quantization *quantization, const rung_node *linear) {
   rung_graph *graph = quantization->graph[RUNG_ARITHMETIC_INTEGER];
   rung_node *node;
   for (int i = 0; linear->op == &rung_op_linear && (node = rung_graph_node(graph, i)) != NULL; i++)
-    if (node->op == &quantized_linear_op && rung_integer_layer_weight(node) &&
-        strcmp(rung_integer_layer_weight(node)->name, linear->input[1]->name) == 0)
-      return node;
+    if (node->op == &quantized_linear_op && strcmp(node->input[1]->name, linear->input[1]->name) == 0) return node;
   return NULL;
 }
 

@@ -185,6 +185,8 @@ START_TEST(every_form_is_analyzed_and_left_as_it_was) {
     const rung_layer_analysis *layer = rung_analysis_layer(analysis, i);
     expect_shares(&layer->weights);
     ck_assert_double_eq(sum(&layer->weights.after), (double)layer->weights.count);
+    ck_assert_msg((layer->flips >= 0) == (r->fit.oscillation.freeze > 0), "%s: flips %lld", r->name,
+                  (long long)layer->flips);
     ck_assert_msg(layer->sqnr > -10 && (layer->activation >= 0) == (i < 2), "%s: %g dB", r->name, layer->sqnr);
   }
   for (int i = 0; i < rung_analysis_activations(analysis); i++)
