@@ -62,7 +62,7 @@ ROW(NO_SHUFFLE, TRAINING, "no-shuffle", 0, FLAG,
 ROW(PRUNE, TRAINING, "prune", 0, NUMBER("S", NULL, 1e-6, 0.999999),
     "set this share of the weights to 0 for good, 0.9 for 9 of 10; or remove that share of the hidden neurons")
 ROW(PRUNE_METHOD, TRAINING, "prune-method", 0, TEXT("METHOD", "magnitude"),
-    "which: magnitude, the smallest weights of all layers together; per-layer; neurons, neurons-per-layer; or N:M, as in 2:4, the N largest of every M neighbours stay (without --prune)")
+    "which: magnitude, the smallest weights of all layers together; per-layer; neurons, those that are worth least for the weights they take; neurons-per-layer; or N:M, as in 2:4, the N largest of every M neighbours stay (without --prune)")
 ROW(PRUNE_EPOCHS, TRAINING, "prune-epochs", 0, WHOLE("N", NULL, 0, 100000),
     "--prune: epochs over which its share is reached; 0: at the start; by default half of --epochs")
 ROW(TEACHER, TRAINING, "teacher", 0, INPUT("FILE", NULL),

@@ -203,6 +203,40 @@ START_TEST(neurons_are_chosen_over_all_layers) {
 }
 END_TEST
 
+static int count_kept(const rung_model *model, const char *name, int count) {
+  int kept = 0;
+  for (int i = 0; i < count; i++) kept += mask_of(model, name)[i];
+  return kept;
+}
+
+/* Neurons of the first layer take 156 + 40 weights, those of the second 40 + 9: a fourth. All else being equal the
+ * shares that stay are then as 1 to 2 (eq. 62b: f^2 c is the same for both), and all of the second as long as more than
+ * half of the first are left; little by little as well as at once. */
+START_TEST(neurons_that_take_more_go_sooner) {
+  const struct {
+    float sparsity;
+    int first, second; /* left */
+  } at[] = {{5.0f / 80, 35, 40}, {20.0f / 80, 20, 40}, {40.0f / 80, 13, 27}, {65.0f / 80, 5, 10}};
+  rung_model *stepwise = NULL;
+  for (int i = 0; i < 4; i++) {
+    rung_model *model =
+        rung_model_from_text("input 156; linear 40, relu, linear 40, relu, linear 9; cross-entropy", NULL);
+    ck_assert_msg(model != NULL, "%s", rung_error());
+    for (int k = 0; k < 40 * 156; k++) problem_parameter(model, "fc1.weight")[k] = 0.25f;
+    for (int k = 0; k < 40 * 40; k++) problem_parameter(model, "fc2.weight")[k] = 3;
+    if (!stepwise) stepwise = rung_model_copy(model, NULL);
+    rung_model *both[] = {model, stepwise};
+    for (int b = 0; b < 2; b++) {
+      EXPECT_OK(rung_prune(both[b], &(rung_prune_options){.method = RUNG_PRUNE_NEURONS, .sparsity = at[i].sparsity}));
+      ck_assert_int_eq(count_kept(both[b], "fc1.bias", 40), at[i].first);
+      ck_assert_int_eq(count_kept(both[b], "fc2.bias", 40), at[i].second);
+    }
+    rung_model_free(model);
+  }
+  rung_model_free(stepwise);
+}
+END_TEST
+
 /* Half of each hidden layer, those of the smallest norm times the batch norm's factor; and all that belongs to them. */
 START_TEST(neurons_go_with_all_that_is_theirs) {
   problem *p = problem_new(RUNG_U8, 100, 1);
@@ -650,8 +684,8 @@ END_TEST
 TEST_MAIN(CASE(the_count_is_exact), CASE(ties_go_by_index), CASE(pruning_again_goes_on),
           CASE(the_global_mask_is_that_of_pytorch), CASES(n_of_m_holds_row_by_row, 5),
           CASE(a_layer_may_be_pruned_alone), CASE(neurons_are_chosen_over_all_layers),
-          CASE(neurons_go_with_all_that_is_theirs), CASE(options_are_checked), CASE(methods_have_names),
-          CASES(no_fit_brings_them_back, OPTIMIZERS), CASE(clipping_looks_at_what_is_left),
+          CASE(neurons_that_take_more_go_sooner), CASE(neurons_go_with_all_that_is_theirs), CASE(options_are_checked),
+          CASE(methods_have_names), CASES(no_fit_brings_them_back, OPTIMIZERS), CASE(clipping_looks_at_what_is_left),
           CASE(the_sparsity_rises_as_a_cube), CASE(a_fit_prunes_when_it_is_due), CASE(a_schedule_must_fit_into_the_fit),
           CASES(integers_of_pruned_weights_are_0, 4), CASE(one_bit_has_no_0),
           CASES(a_copy_is_the_model_once_more, FORMS), CASES(without_pruned_neurons_it_computes_the_same, FORMS),

@@ -36,8 +36,9 @@ typedef enum rung_prune_method {
   RUNG_PRUNE_PER_LAYER,     /* the smallest |w| of each layer, of each the same share */
   RUNG_PRUNE_N_M,           /* of every m neighbouring inputs of an output all but the n largest |w| (Mishra et al.,
                                2021); of a row's last ones, where they are fewer than m, likewise all but n */
-  RUNG_PRUNE_NEURONS, /* whole neurons, of all hidden layers together, those of the smallest L1 norm of their weights
-                         (Li et al., 2017), as a batch norm behind them scales them, beside others of their layer */
+  RUNG_PRUNE_NEURONS, /* whole neurons, of all hidden layers together: those of the smallest L1 norm of their weights
+                         (Li et al., 2017), as a batch norm behind them scales them, beside others of their layer, for
+                         the weights that they take along (eq. 62, 62b) */
   RUNG_PRUNE_NEURONS_PER_LAYER, /* ... of each hidden layer, of each the same share */
   RUNG_PRUNE_METHOD_COUNT
 } rung_prune_method;

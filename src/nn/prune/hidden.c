@@ -96,10 +96,13 @@ static int compare(const void *a, const void *b) {
   return x->index < y->index ? -1 : x->index > y->index;
 }
 
+void prune_sort(prune_neuron *neurons, int64_t count) {
+  qsort(neurons, (size_t)count, sizeof *neurons, compare);
+}
+
 /* ---- Pruning them ----------------------------------------------------------------------------------------------- */
 
-/* All that makes the neuron, and all that the next layer reads of it. */
-static void mark_neuron(pruner *self, const prune_neuron *neuron) {
+void prune_neuron_away(pruner *self, const prune_neuron *neuron) {
   const prune_layer *layer = neuron->layer;
   const int64_t j = neuron->index;
   const rung_node *next = prune_next(layer->linear);
@@ -111,17 +114,5 @@ static void mark_neuron(pruner *self, const prune_neuron *neuron) {
     if (at->op != &rung_op_batch_norm) continue;
     prune_mask(self->model, at->input[2])[j] = 0;
     ((float *)at->input[3]->value.data)[j] = 0; /* the mean of zeros: its output is 0 outside training too */
-  }
-}
-
-void prune_worst(pruner *self, prune_neuron *neurons, int64_t neuron_count, double sparsity) {
-  int64_t count = prune_count(sparsity, neuron_count);
-  qsort(neurons, (size_t)neuron_count, sizeof *neurons, compare);
-  for (int l = 0; l < self->count; l++) self->layer[l].left = self->layer[l].out;
-  for (int64_t i = 0; i < neuron_count && count > 0; i++) {
-    if (neurons[i].layer->left == 1) continue;
-    self->layer[neurons[i].layer - self->layer].left--;
-    mark_neuron(self, &neurons[i]);
-    count--;
   }
 }

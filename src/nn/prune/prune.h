@@ -9,21 +9,23 @@
 
 enum { PRUNE_MAX_M = 64 };
 
+/* A neuron of a hidden layer. */
+typedef struct prune_neuron {
+  const struct prune_layer *layer;
+  int64_t index;
+  double score; /* -1: pruned already */
+} prune_neuron;
+
 /* The weight of a linear layer, and its mask. */
 typedef struct prune_layer {
   rung_node *linear;
   float *weight; /* [out, in] */
   uint8_t *keep; /* [out, in] */
   int64_t out, in;
-  int64_t left; /* neurons, while neurons are pruned */
+  const prune_neuron *worst; /* while neurons of all layers are pruned: of those that are left the one of the lowest */
+  int64_t left;              /* score, before the others; how many they are; */
+  double sum;                /* and the sum of their scores */
 } prune_layer;
-
-/* A neuron of a hidden layer. */
-typedef struct prune_neuron {
-  const prune_layer *layer;
-  int64_t index;
-  double score; /* -1: pruned already */
-} prune_neuron;
 
 /* What a pruning works on, all of it allocated. */
 typedef struct pruner {
@@ -86,8 +88,9 @@ rung_status prune_prepare_hidden(pruner *self);
 /* The neurons of the layer, each with the L1 norm of its weights, times |scale| / deviation of a batch norm directly
  * behind it (eq. 62). Returns how many: 0 of what is no hidden layer. */
 int64_t prune_neurons_of(const prune_layer *layer, prune_neuron *neurons);
-/* Sorts the neurons and marks `sparsity` of them with all that is theirs, those of the lowest scores; of equals the
- * first ones. Of each layer one is left. */
-void prune_worst(pruner *self, prune_neuron *neurons, int64_t neuron_count, double sparsity);
+/* The lowest scores first; of equals the first ones. */
+void prune_sort(prune_neuron *neurons, int64_t count);
+/* Marks all that makes the neuron, and all that the next layer reads of it. */
+void prune_neuron_away(pruner *self, const prune_neuron *neuron);
 
 #endif
