@@ -237,6 +237,10 @@ typedef struct rung_scheme {
   rung_batch_norm_mode batch_norm;
   rung_weight_method weights;
   rung_activation_method activations;
+  /* 8 .. 32; 0: 32. The magnitudes of each channel's (with groups: each group's) integers are brought down until no sum
+   * of its products can leave a signed integer of so many bits, whatever the inputs (eq. 68, 69; docs/accumulators.md).
+   * The bias is not in that sum. RUNG_ERROR_ARGUMENT where weights have no 0 and are too many. */
+  int accumulator_bits;
   float clip_decay; /* RUNG_ACTIVATIONS_PACT: the loss has clip_decay alpha^2 / 2 added; 0: 2e-4 */
   /* Other than RUNG_STORAGE_F32: weights of linear layers are what this format keeps of them, with scales as
    * weight_granularity says, current ones; all else stays f32. Nothing is an integer then: the form is
@@ -288,6 +292,7 @@ typedef struct rung_weight_options {
   rung_granularity granularity;
   int64_t group;
   rung_weight_method method;
+  int32_t limit; /* of the sum of magnitudes of a row's, or group's, integers (eq. 68); 0: none */
 } rung_weight_options;
 
 RUNG_API rung_node *rung_fake_quantize_weight_with(rung_node *weight, rung_node *scale,
@@ -315,6 +320,7 @@ typedef struct rung_quantized_linear_options {
   rung_ranges ranges;
   rung_backward backward;
   rung_weight_method weights;
+  int32_t weight_limit;    /* as in rung_weight_options */
   rung_node *weight_scale; /* [out, groups], or [1] per tensor, as in rung_fake_quantize_weight_with; or NULL */
   rung_node *output_scale; /* [1], as in rung_fake_quantize_with; or NULL */
 } rung_quantized_linear_options;

@@ -71,6 +71,12 @@ ROW(TEMPERATURE, TRAINING, "temperature", 0, NUMBER("T", "4", 1e-3, 1e3),
     "--teacher: softens what both say")
 ROW(ALPHA, TRAINING, "alpha", 0, NUMBER("A", "0.9", 1e-6, 1),
     "--teacher: its share of the loss; the rest is that of the labels")
+ROW(WATCH, TRAINING, "watch-oscillation", 0, FLAG,
+    "a quantized model: count how often its integers change, and how many hop to and fro")
+ROW(DAMPING, TRAINING, "damping", 0, NUMBER("LAMBDA", NULL, 1e-12, 1e3),
+    "a quantized model: draws weights to the middle of their integers, 1e-5 or so; counts as well")
+ROW(FREEZE, TRAINING, "freeze-oscillation", 0, NUMBER("F", NULL, 1e-6, 1),
+    "a quantized model: a weight that hops more often than this, 0.01 for one step in 100, stays what it mostly was; counts as well")
 ROW(SEED, TRAINING, "seed", 's', WHOLE("N", "1", 0, INT64_MAX),
     "of the first weights, the order of the examples, and dropout; a model from a file keeps its own")
 ROW(CHECKPOINT, TRAINING, "checkpoint", 'c', OUTPUT("FILE", NULL),
@@ -84,6 +90,8 @@ ROW(BITS, QUANTIZING, "bits", 0, TEXT("wNaM", "w8a8"),
     "bits of weights, N, and of activations, M, each in 1..8")
 ROW(INPUT_BITS, QUANTIZING, "input-bits", 0, WHOLE("N", NULL, 1, 8),
     "bits of the inputs; by default 8-bit inputs stay as they are, others get those of activations")
+ROW(ACCUMULATOR_BITS, QUANTIZING, "accumulator-bits", 0, WHOLE("N", NULL, 8, 32),
+    "weights kept small enough that accumulators of N bits hold every sum of products (docs/accumulators.md)")
 ROW(METHOD, QUANTIZING, "method", 0, TEXT("NAME,...", NULL),
     "what is done to the weights: one of nearest, mse, gptq and adaround rounds them; before that cle, smoothquant and awq move scales between layers; bias-correction comes last")
 ROW(LAYER, QUANTIZING, "layer", 0, TEXT("NAME=wNaM,...", NULL),

@@ -1,7 +1,7 @@
 /* The two lists as arrays, and what options may choose from. */
 #include "table.h"
 
-#include "memory.h"
+#include "memory_use.h"
 
 #include <rung/rung.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* From a float graph to its two quantized ones. The float graph is walked in order; each node becomes a node of the new
  * graph, in f32, in integers, or (when both kinds of consumer want it) in both. */
+#include "accumulator.h"
 #include "fold.h"
 #include "ops/quantized_ops.h"
 #include "qat.h"
@@ -246,6 +247,29 @@ static rung_node *weight_scale(lowering *lower, const rung_node *weight) {
   return share(lower, *slot);
 }
 
+/* What the magnitudes of a channel's integers may sum to (eq. 68); 0: no limit. */
+static int32_t weight_limit(lowering *lower, const rung_node *linear) {
+  const rung_scheme scheme = scheme_of(lower->quantization, linear);
+  if (!scheme.accumulator_bits) return 0;
+  const rung_node *x = lower->arithmetic == RUNG_ARITHMETIC_INTEGER
+                           ? grid_image(lower, linear->input[0])
+                           : lower->quantization->images[RUNG_ARITHMETIC_INTEGER][linear->input[0]->index].grid;
+  if (!x || lower->status != RUNG_OK) return 0;
+  int32_t qmin, qmax;
+  quantized_range(x, &qmin, &qmax);
+  const int32_t limit = accumulator_limit(scheme.accumulator_bits, -qmin > qmax ? -qmin : qmax);
+  const int64_t in = linear->input[1]->value.shape.extent[1];
+  const int bits = rung_scheme_weight_format(&scheme).bits;
+  const bool no_zero = bits == 1 || weight_method_of(scheme.weights, bits)->odd;
+  if (limit < 1 || (no_zero && in > limit))
+    lower->status = rung_fail(RUNG_ERROR_ARGUMENT,
+                              "quantize: accumulator_bits %d: '%s' has %lld inputs of magnitude up to %d, of which "
+                              "its weights%s can sum %d",
+                              scheme.accumulator_bits, linear->input[1]->name, (long long)in,
+                              -qmin > qmax ? -qmin : qmax, no_zero ? ", which have no 0," : "", limit);
+  return no_zero ? 0 : limit;
+}
+
 /* Of a layer as it trains by itself, or as a part. */
 static rung_quantized_linear_options layer_options(lowering *lower, const rung_node *node) {
   const rung_scheme scheme = scheme_of(lower->quantization, node);
@@ -255,6 +279,7 @@ static rung_quantized_linear_options layer_options(lowering *lower, const rung_n
                                          .ranges = scheme.ranges,
                                          .backward = scheme.backward,
                                          .weights = scheme.weights,
+                                         .weight_limit = weight_limit(lower, node),
                                          .weight_scale = weight_scale(lower, node->input[1])};
 }
 
@@ -319,7 +344,8 @@ static void lower_linear_to_simulation(lowering *lower, const rung_node *node) {
   const rung_weight_options options = {.format = rung_scheme_weight_format(scheme),
                                        .granularity = scheme->weight_granularity,
                                        .group = scheme->weight_granularity == RUNG_PER_GROUP ? scheme->weight_group : 0,
-                                       .method = scheme->weights};
+                                       .method = scheme->weights,
+                                       .limit = weight_limit(lower, node)};
   rung_node *weight =
       rung_fake_quantize_weight_with(share(lower, node->input[1]), weight_scale(lower, node->input[1]), &options);
   lower->images[node->index].exact =
@@ -581,14 +607,13 @@ void rung_quantization_set_state(rung_quantization *quantization, rung_quantizer
 
 /* ---- Weights that oscillate ------------------------------------------------------------------------------------- */
 
-/* The integer layer that multiplies by the weights of `linear` of the source; NULL where there is none. */
+/* The integer layer that keeps the weights of `linear` of the source, as a layer of its own or in front of a batch norm
+ * that is merged; NULL where there is none. */
 static rung_node *layer_of(const rung_quantization *quantization, const rung_node *linear) {
   rung_graph *graph = quantization->graph[RUNG_ARITHMETIC_INTEGER];
   rung_node *node;
   for (int i = 0; linear->op == &rung_op_linear && (node = rung_graph_node(graph, i)) != NULL; i++)
-    if (node->op == &quantized_linear_op && rung_integer_layer_weight(node) &&
-        strcmp(rung_integer_layer_weight(node)->name, linear->input[1]->name) == 0)
-      return node;
+    if (node->op == &quantized_linear_op && strcmp(node->input[1]->name, linear->input[1]->name) == 0) return node;
   return NULL;
 }
 

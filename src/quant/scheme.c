@@ -80,6 +80,8 @@ rung_status rung_scheme_check(const rung_scheme *scheme) {
   if (status != RUNG_OK) return status;
   status = rung_format_check(&activation, "activation_bits");
   if (status != RUNG_OK) return status;
+  if (scheme->accumulator_bits != 0 && (scheme->accumulator_bits < 8 || scheme->accumulator_bits > 32))
+    return rung_fail(RUNG_ERROR_ARGUMENT, "accumulator_bits %d, expected 8..32", scheme->accumulator_bits);
   if (scheme->input_bits < 0 || scheme->input_bits > 8)
     return rung_fail(RUNG_ERROR_ARGUMENT, "input_bits %d, expected 0..8", scheme->input_bits);
   if ((int)scheme->weight_granularity < RUNG_PER_CHANNEL || scheme->weight_granularity > RUNG_PER_GROUP)

@@ -1,4 +1,5 @@
 #include "weight_grid.h"
+#include "accumulator.h"
 
 #include <float.h>
 #include <math.h>
@@ -79,6 +80,7 @@ void weight_grid_codes(const weight_grid *grid, const float *w, int64_t begin, i
       const span s = span_at(grid, row, g);
       grid->method->quantize(&grid->format, w + s.at, s.n, scale[s.scale], threshold ? threshold[s.scale] : 0,
                              q + s.at);
+      if (grid->limit) accumulator_shrink(q + s.at, s.n, grid->limit);
     }
 }
 
@@ -131,23 +133,33 @@ static int64_t operand_count(const weight_grid *grid) {
   return grid->per_tensor ? 1 : grid->rows * weight_grid_groups(grid);
 }
 
+/* The weights that share scale i of the operand. */
+static span span_of_scale(const weight_grid *grid, int64_t i) {
+  if (grid->per_tensor) return (span){.n = grid->rows * grid->columns};
+  return span_at(grid, i / weight_grid_groups(grid), i % weight_grid_groups(grid));
+}
+
+static float start_of(const weight_grid *grid, const float *w, int64_t i) {
+  const span s = span_of_scale(grid, i);
+  return grid->method->scale(&grid->format, w + s.at, s.n);
+}
+
 void weight_grid_begin(const weight_grid *grid, const float *w, float *before) {
   float *scale = grid->operand->value.data;
   const int64_t count = operand_count(grid);
-  for (int64_t i = 0; i < count && scale[i] == 0; i++) {
-    const span s = grid->per_tensor ? (span){.n = grid->rows * grid->columns}
-                                    : span_at(grid, i / weight_grid_groups(grid), i % weight_grid_groups(grid));
-    scale[i] = grid->method->scale(&grid->format, w + s.at, s.n);
-  }
+  for (int64_t i = 0; i < count && scale[i] == 0; i++) scale[i] = start_of(grid, w, i);
   memcpy(before, scale, (size_t)count * sizeof(float));
 }
 
-/* NaN stays, for the caller of the optimizer to find. */
-void weight_grid_hold(const weight_grid *grid, const float *before, int64_t begin, int64_t end) {
+/* A scale that would rather be negative sinks towards 0, where its bias no longer fits the integers and no weight is
+ * inside the range. NaN stays, for the caller of the optimizer to find. */
+void weight_grid_hold(const weight_grid *grid, const float *w, const float *before, int64_t begin, int64_t end) {
   float *scale = grid->operand->value.data;
   for (int64_t i = begin; i < end; i++) {
-    const float least = before[i] / 2 > FLT_MIN ? before[i] / 2 : FLT_MIN;
-    if (scale[i] < least) scale[i] = least;
+    if (!(scale[i] < before[i])) continue;
+    const float half = before[i] / 2, floor = start_of(grid, w, i) * 0x1p-8f;
+    const float least = floor < half ? half : floor < before[i] ? floor : before[i];
+    if (scale[i] < least) scale[i] = least > FLT_MIN ? least : FLT_MIN;
   }
 }
 

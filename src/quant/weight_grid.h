@@ -11,6 +11,7 @@ typedef struct weight_grid {
   bool per_tensor;
   int64_t rows, columns;
   int64_t group;      /* columns that share a scale; 0: all */
+  int32_t limit;      /* of the sum of the integers' magnitudes in a row, or group; 0: none */
   rung_node *operand; /* [rows, groups], or [1] per tensor: scales from outside, or learned, 0 where the method is to
                          make it; NULL: all 0 */
 } weight_grid;
@@ -48,8 +49,9 @@ float weight_grid_total(const weight_grid *grid, const float *scale_gradient);
 /* Before a step, on one thread: learned scales that are 0 begin as the method makes them. All are copied to `before`
  * [elements of the operand]. */
 void weight_grid_begin(const weight_grid *grid, const float *w, float *before);
-/* After the optimizer's step, scales begin .. end-1 of the operand: none is less than half of what it was. */
-void weight_grid_hold(const weight_grid *grid, const float *before, int64_t begin, int64_t end);
+/* After the optimizer's step, scales begin .. end-1 of the operand: none is less than half of what it was, nor has it
+ * shrunk to less than 2^-8 of where it would start from w. */
+void weight_grid_hold(const weight_grid *grid, const float *w, const float *before, int64_t begin, int64_t end);
 /* ... and shadows w [n], which the method may want in [-1, 1]. */
 void weight_grid_clamp(const weight_grid *grid, float *w, int64_t n);
 

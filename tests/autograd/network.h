@@ -58,7 +58,7 @@ static inline rung_node *network_hidden(rung_graph *graph, rung_node *x) {
   h = rung_add(rung_gelu(h), residual);
   h = rung_multiply(h, network_parameter(graph, "gain", row, 0.1f, 1));
   h = rung_add(h, network_parameter(graph, "offset", row, 0.1f, 0));
-  h = rung_multiply(h, rung_sigmoid(rung_tanh(h)));
+  h = rung_multiply(h, rung_sigmoid(rung_rescale(rung_tanh(h), 2, 0.5f)));
   return rung_reshape(rung_reshape(rung_relu6(h), RUNG_SHAPE(7, 10)), row);
 }
 

@@ -159,7 +159,7 @@ static const refusal refusals[] = {
     {dropout_nan, RUNG_ERROR_ARGUMENT, "dropout: probability nan, expected 0 <= p < 1"},
     {batch_norm_shapes, RUNG_ERROR_SHAPE,
      "batch_norm: x is [8, 6], scale is [6], shift is [6], mean is [5], variance is [6]; "
-     "expected x [n, d] and the others [d]"},
+     "expected x [n, d] and the others [d], or [1]"},
     {batch_norm_momentum, RUNG_ERROR_ARGUMENT, "batch_norm: momentum 1.5, expected 0 .. 1"},
     {batch_norm_epsilon, RUNG_ERROR_ARGUMENT, "batch_norm: epsilon 0, expected more than 0"},
     {batch_norm_running, RUNG_ERROR_ARGUMENT,
@@ -243,7 +243,7 @@ START_TEST(bind_refuses_what_does_not_fit) {
   expect(rung_graph_bind(net.label, &floats), RUNG_ERROR_SHAPE,
          "label: the data is f32 [40, 1], the network wants i32 [8] (the first extent is free)");
   expect(rung_graph_bind(net.x, &empty), RUNG_ERROR_SHAPE, "shape [0, 24]: extent 0 is 0, wanted at least 1");
-  expect(rung_graph_bind(net.logits, &floats), RUNG_ERROR_ARGUMENT, "matmul.28: not an input, label or target");
+  expect(rung_graph_bind(net.logits, &floats), RUNG_ERROR_ARGUMENT, "matmul.29: not an input, label or target");
   ck_assert_int_eq(rung_graph_bind(NULL, &floats), RUNG_ERROR_ARGUMENT);
   ck_assert_ptr_null(rung_graph_bound(net.x));
   rung_graph_free(net.graph);

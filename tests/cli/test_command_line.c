@@ -100,6 +100,7 @@ static const struct {
     {{"quantize", "@t", "--data", "@", "-o", "out", "--backward", "int9"}, "--backward 'int9'"},
     {{"quantize", "@t", "--data", "@", "-o", "out", "--batch-norm", "flod"}, "--batch-norm 'flod'"},
     {{"quantize", "@t", "--data", "@", "-o", "out", "--input-bits", "9"}, "--input-bits '9'"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--accumulator-bits", "7"}, "--accumulator-bits '7'"},
     {{"quantize", "@t", "--data", "@", "-o", "out", "--method", "rtn"},
      "--method 'rtn': expected one of nearest, mse,"},
     {{"quantize", "@t", "--data", "@", "-o", "out", "--method", ""}, "--method '': expected NAME,..."},
@@ -120,6 +121,22 @@ static const struct {
     {{"quantize", "@t", "@t", "--data", "@", "-o", "out"}, "expected one argument"},
     {{"quantize", "@t", "--data", "@", "-o", "out", "--storage", "fp4"}, "--storage 'fp4': expected f16, bf16, e4m3"},
     {{"quantize", "@t", "--data", "@", "-o", "out", "--storage", "nf4", "--bits", "w4a8"}, "--bits and --storage: exp"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--storage", "nf4", "--weights", "lsq"},
+     "--weights and --storage:"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--storage", "nf4", "--activations", "pact"},
+     "--activations and --storage: expected one of them"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--storage", "nf4", "--method", "mse"},
+     "--method and --storage: ex"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--storage", "nf4", "--layer", "a=w4"},
+     "--layer and --storage: ex"},
+    {{"quantize", "@t", "--data", "@", "-o", "out", "--storage", "bf16", "--granularity", "tensor"},
+     "--granularity: --storage bf16 takes none"},
+    {{TRAIN, MODEL, "--watch-oscillation"},
+     "--watch-oscillation: goes with a model of integer weights only; this one's are fp32"},
+    {{TRAIN, MODEL, "--damping", "1e-5"}, "--damping: goes with a model of integer weights only"},
+    {{TRAIN, MODEL, "--damping", "0"}, "--damping '0': expected a number in"},
+    {{TRAIN, MODEL, "--freeze-oscillation", "0.01"}, "--freeze-oscillation: goes with a model of integer weights"},
+    {{TRAIN, MODEL, "--freeze-oscillation", "2"}, "--freeze-oscillation '2': expected a number in 1e-06..1"},
     {{"formats", "@t"}, "--data DATA is missing"},
     {{"formats", "@t", "--data", "@"}, "notes.txt: not a safetensors file: "},
     {{"formats", "@t", "--data", "@", "--granularity", "row"},
@@ -196,7 +213,12 @@ START_TEST(a_link_into_a_missing_folder_is_told_before_the_work) {
 }
 END_TEST
 
-enum { COMMANDS = 15 };
+#define ROW(name) COMMAND_##name,
+enum {
+#include "command_list.h"
+  COMMANDS
+};
+#undef ROW
 
 /* ---- Help ------------------------------------------------------------------------------------------------------- */
 

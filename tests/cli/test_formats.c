@@ -55,6 +55,9 @@ START_TEST(a_model_trains_with_weights_in_a_format) {
   r = CONTINUE("train", "--from", "s", "--data", SAMPLE, "--epochs", "1", "-o", "t", "--threads", "1");
   expect_run(r, 0, "m s t ");
   expect_in(r->out, "e4m3 test: ");
+  command_refused(CONTINUE("train", "--from", "s", "--data", SAMPLE, "--damping", "1e-5", "-o", "t"),
+                  "--damping: goes with a model of integer weights only; this one's are e4m3", "m s t ");
+  command_refused(CONTINUE("report", "s", "--data", SAMPLE), "weights are simulated in e4m3", "m s t ");
   command_refused(CONTINUE("freeze", "t", "-o", "p"), "rung freeze: the weights are simulated in e4m3", "m s t ");
   command_refused(CONTINUE("quantize", "m", "--data", SAMPLE, "--storage", "nf4-double", "-o", "s"),
                   "weight_storage nf4-double: each scale depends on all weights; expected nf4", "m s t ");

@@ -1,6 +1,6 @@
 /* rung memory: against numbers worked out by hand, and those that papers print. */
 #include "cli.h"
-#include "memory.h"
+#include "memory_use.h"
 
 static memory_bytes count(const char *dtype, memory_question question) {
   memory_format format;

@@ -197,12 +197,39 @@ START_TEST(tables_are_printed_without_a_page) {
   expect_in(r->out, "\nfc1             3 ");
   expect_in(r->out, "\nactivations  bits");
   ck_assert(!strstr(r->out, "rounded to nearest"));
+  ck_assert(!strstr(r->out, "flips")); /* nothing was watched */
   r = CONTINUE("report", "q", "--data", SAMPLE, "-n", "40", "--frontier", "w8a8", "--json", FAST);
   expect_run(r, 0, "m q ");
   expect_json(r->out, "r = r['report']\n"
                       "assert [l['name'] for l in r['layers']] == ['fc1', 'fc2'] and r['examples'] == 40\n"
                       "assert r['frontier'][0]['bits'] == 'w8a8' and r['frontier'][0]['bytes'] > 12000\n"
                       "assert 5 < r['layers'][0]['weights']['sqnr_db'] < 40");
+}
+END_TEST
+
+/* The report has of each layer what the training told of it. */
+START_TEST(watched_weights_are_reported) {
+  make_models();
+  const run *r = CONTINUE("train", "--from", "q", "--data", SAMPLE, "--epochs", "2", "--rate", "4e-3", "-o", "w",
+                          "--freeze-oscillation", "0.005", "--json", FAST);
+  expect_json(r->out, "o = r['oscillation']\n"
+                      "assert [l['name'] for l in o] == ['fc1', 'fc2'] and o[0]['weights'] == 784 * 16, r\n"
+                      "assert all(l['flips'] > 0 for l in o) and sum(l['frozen'] for l in o) > 0, o");
+  r = CONTINUE("report", "w", "--data", SAMPLE, "-n", "40", "--frontier", "none", "-o", "r.html", FAST);
+  expect_run(r, 0, "m q r.html w ");
+  expect_in(r->out, "dead     flips oscillating   frozen\n");
+  char *page = page_text("r.html");
+  cJSON *data = page_data(page);
+  const cJSON *layer = cJSON_GetArrayItem(at(data, "layers"), 0);
+  char says[128];
+  snprintf(says, sizeof says, "fc1: %.0f flips; of 12544 weights %.0f oscillating, %.0f frozen\n",
+           number(layer, "flips"), number(layer, "oscillating"), number(layer, "frozen"));
+  r = CONTINUE("train", "--from", "q", "--data", SAMPLE, "--epochs", "2", "--rate", "4e-3", "-o", "w",
+               "--freeze-oscillation", "0.005", FAST);
+  expect_run(r, 0, "m q r.html w ");
+  expect_in(r->out, says);
+  cJSON_Delete(data);
+  free(page);
 }
 END_TEST
 
@@ -234,4 +261,5 @@ END_TEST
 
 TEST_MAIN(CASE(a_page_has_all_that_was_measured), CASE(names_stay_text), CASE(a_regression_has_no_classes),
           CASE(a_page_asks_for_nothing), CASE(a_report_is_the_same_file_every_time),
-          CASE(tables_are_printed_without_a_page), CASE(a_failure_leaves_the_old_page))
+          CASE(tables_are_printed_without_a_page), CASE(watched_weights_are_reported),
+          CASE(a_failure_leaves_the_old_page))

@@ -86,5 +86,22 @@ START_TEST(a_channel_turned_around_takes_a_bit_more) {
 }
 END_TEST
 
+/* A binary channel that would rather turn its sign: its scale sinks, but not so far that its bias does not fit. */
+START_TEST(a_sinking_scale_can_be_frozen) {
+  pictures data = pictures_load(160, 100);
+  const rung_scheme scheme = low[0];
+  rung_model *model = network_new(NETWORK_RELU, 1);
+  fit(model, data.train, 1, 2e-3f);
+  calibrate(model, data.train, &scheme);
+  const rung_fit_options options = {
+      .epochs = 60, .rate = 5e-2f, .optimizer = _i ? RUNG_OPTIMIZER_SGD : RUNG_OPTIMIZER_ADAM};
+  expect_ok(rung_fit(model, data.train, &options));
+  rung_program_free(freeze(model));
+  rung_model_free(model);
+  pictures_free(&data);
+}
+END_TEST
+
 TEST_MAIN(CASES(what_was_trained_is_the_program, LENGTH(low) * LENGTH(kinds)),
-          CASES(a_program_file_comes_back, LENGTH(low)), CASE(a_channel_turned_around_takes_a_bit_more))
+          CASES(a_program_file_comes_back, LENGTH(low)), CASE(a_channel_turned_around_takes_a_bit_more),
+          CASES(a_sinking_scale_can_be_frozen, 2))

@@ -209,6 +209,11 @@ static const recipe recipes[] = {
      .form = RUNG_FORM_SIMULATED,
      .dropout = true,
      .scheme = {.weight_storage = RUNG_STORAGE_E4M3, .weight_granularity = RUNG_PER_TENSOR}},
+    {.name = "two bits, batch norm live, oscillations damped and frozen",
+     .form = RUNG_FORM_INTEGER,
+     .batch_norm = true,
+     .scheme = {.weight_bits = 2, .activation_bits = 4, .batch_norm = RUNG_BATCH_NORM_MERGE},
+     .fit = {.oscillation = {.damping = 1e-3f, .freeze = 0.005f}}},
 };
 enum { RECIPES = sizeof recipes / sizeof recipes[0] };
 

@@ -59,6 +59,7 @@ START_TEST(weights_are_measured_as_by_hand) {
   const rung_layer_analysis *fc1 = rung_analysis_layer(analysis, 0);
   ck_assert_str_eq(fc1->name, "fc1");
   ck_assert(fc1->in == 2 && fc1->out == 2 && fc1->weights.count == 4 && fc1->flips == -1);
+  ck_assert(fc1->oscillating == -1 && fc1->frozen == -1);
   ck_assert(fc1->weights.least == -2 && fc1->weights.most == 1.5f);
   ck_assert(fc1->weights.clip_least == -2 && fc1->weights.clip_most == 2);
   expect_near(fc1->weights.sqnr, 10 * log10(7.41 / 0.41));
@@ -168,6 +169,13 @@ START_TEST(every_form_is_analyzed_and_left_as_it_was) {
   rung_metrics before, after;
   ck_assert_int_eq(rung_evaluate(model, p->data, &before), RUNG_OK);
   const uint64_t hash = rung_model_hash(model);
+  if (r->scheme.weight_storage != RUNG_STORAGE_F32) {
+    REFUSED(rung_analyze(model, p->data, 0) ? RUNG_OK : rung_error_status(), RUNG_ERROR_UNSUPPORTED,
+            rung_storage_name(r->scheme.weight_storage));
+    rung_model_free(model);
+    problem_free(p);
+    return;
+  }
   rung_analysis *analysis = analyze(model, p->data, 0);
   ck_assert(rung_model_form(model) == r->form && rung_model_hash(model) == hash);
   ck_assert_int_eq(rung_evaluate(model, p->data, &after), RUNG_OK);
@@ -177,10 +185,37 @@ START_TEST(every_form_is_analyzed_and_left_as_it_was) {
     const rung_layer_analysis *layer = rung_analysis_layer(analysis, i);
     expect_shares(&layer->weights);
     ck_assert_double_eq(sum(&layer->weights.after), (double)layer->weights.count);
+    ck_assert_msg((layer->flips >= 0) == (r->fit.oscillation.freeze > 0), "%s: flips %lld", r->name,
+                  (long long)layer->flips);
     ck_assert_msg(layer->sqnr > -10 && (layer->activation >= 0) == (i < 2), "%s: %g dB", r->name, layer->sqnr);
   }
   for (int i = 0; i < rung_analysis_activations(analysis); i++)
     expect_shares(&rung_analysis_activation(analysis, i)->values);
+  rung_analysis_free(analysis);
+  rung_model_free(model);
+  problem_free(p);
+}
+END_TEST
+
+/* What the integers did in a fit is told of each layer as the quantization tells it. */
+START_TEST(flips_are_those_that_were_seen) {
+  problem *p = problem_new(RUNG_U8, 103, 1);
+  rung_model *model = perceptron(1, 1);
+  quantize(model, p->data, &(rung_scheme){.weight_bits = 2});
+  const rung_fit_options options = {.epochs = 8, .rate = 0.01f, .oscillation = {.freeze = 0.005f}};
+  ck_assert_msg(rung_fit(model, p->data, &options) == RUNG_OK, "%s", rung_error());
+  rung_analysis *analysis = analyze(model, p->data, 0);
+  const rung_node *node;
+  int64_t layers = 0, frozen = 0;
+  for (int i = 0; (node = rung_graph_node(rung_model_graph(model), i)) != NULL; i++) {
+    if (node->op != &rung_op_linear) continue;
+    const rung_oscillation seen = rung_quantization_oscillation(rung_model_quantization(model), node);
+    const rung_layer_analysis *layer = rung_analysis_layer(analysis, (int)layers++);
+    ck_assert(layer->flips > 0 && layer->flips == seen.flips && layer->frozen == seen.frozen);
+    ck_assert_int_eq(layer->oscillating, seen.oscillating);
+    frozen += layer->frozen;
+  }
+  ck_assert(layers == rung_analysis_layers(analysis) && frozen > 0);
   rung_analysis_free(analysis);
   rung_model_free(model);
   problem_free(p);
@@ -230,5 +265,5 @@ END_TEST
 
 TEST_MAIN(CASE(weights_are_measured_as_by_hand), CASE(histograms_of_weights_have_a_bin_for_every_part_of_a_step),
           CASE(activations_are_measured_as_by_hand), CASE(dead_outputs_are_counted),
-          CASES(every_form_is_analyzed_and_left_as_it_was, RECIPES), CASE(each_bit_is_worth_six_decibel),
-          CASE(what_cannot_be_analyzed_is_refused))
+          CASES(every_form_is_analyzed_and_left_as_it_was, RECIPES), CASE(flips_are_those_that_were_seen),
+          CASE(each_bit_is_worth_six_decibel), CASE(what_cannot_be_analyzed_is_refused))

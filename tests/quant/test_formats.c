@@ -292,7 +292,7 @@ START_TEST(codes_are_packed_from_the_lowest_bit_on) {
   rung_storage_layout layout;
   uint8_t *bytes = encoded(&storage, weight, 1, 5, &layout);
   ck_assert_uint_eq(layout.code_bytes, 2);
-  ck_assert_uint_eq(bytes[0] | bytes[1] << 8, 1 | 2 << 3 | 3 << 6 | 5 << 9 | 7 << 12);
+  ck_assert_int_eq(bytes[0] | bytes[1] << 8, 1 | 2 << 3 | 3 << 6 | 5 << 9 | 7 << 12);
   free(bytes);
 }
 END_TEST

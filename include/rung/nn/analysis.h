@@ -52,15 +52,18 @@ typedef struct rung_layer_analysis {
   double sqnr;    /* dB, of its output in the integer network against that of the FP32 weights behind it: errors of
                      earlier layers too. QAT at few bits leaves those weights behind, and this says less */
   int64_t dead;   /* outputs that had one and the same integer on every example */
-  int64_t flips;  /* times that a weight's integer changed while it trained; -1: not counted */
+  int64_t flips;  /* times that a weight's integer changed while it was watched (rung_oscillation); -1, and so in the
+                     next two: it was not */
+  int64_t oscillating, frozen; /* weights */
 } rung_layer_analysis;
 
 typedef struct rung_analysis rung_analysis;
 
 /* Runs the model, calibrated, over the first `examples` (0 or more than there are: all) of the dataset, in FP32, in
  * simulation and in integers, block by block: memory does not grow with the dataset. The model is left in the form it
- * was in. NULL with a message: RUNG_ERROR_STATE, it is not calibrated; RUNG_ERROR_ARGUMENT, RUNG_ERROR_SHAPE, the
- * dataset does not fit it; RUNG_ERROR_NUMERIC, a parameter or an activation is not finite. */
+ * was in. NULL with a message: RUNG_ERROR_STATE, it is not calibrated; RUNG_ERROR_UNSUPPORTED, its weights are
+ * simulated in a storage format; RUNG_ERROR_ARGUMENT, RUNG_ERROR_SHAPE, the dataset does not fit it;
+ * RUNG_ERROR_NUMERIC, a parameter or an activation is not finite. */
 RUNG_API rung_analysis *rung_analyze(rung_model *model, const rung_dataset *dataset, int64_t examples);
 RUNG_API void rung_analysis_free(rung_analysis *analysis);
 

@@ -1,5 +1,5 @@
 /* rung memory */
-#include "../memory.h"
+#include "../memory_use.h"
 
 #include "files.h"
 #include "network.h"

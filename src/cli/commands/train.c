@@ -1,6 +1,7 @@
 /* rung train */
 #include "data.h"
 #include "files.h"
+#include "flips.h"
 #include "interrupt.h"
 #include "network.h"
 #include "path.h"
@@ -144,6 +145,7 @@ static rung_status fit(training *train) {
                                 .teacher = train->teacher,
                                 .temperature = train->teacher ? REAL_OF(asked, TEMPERATURE) : 0,
                                 .alpha = train->teacher ? REAL_OF(asked, ALPHA) : 0,
+                                .oscillation = flips_options(asked),
                                 .validation = train->data.validation,
                                 .checkpoint = train->checkpoint,
                                 .checkpoint_steps = WHOLE_OF(asked, CHECKPOINT_STEPS),
@@ -185,7 +187,8 @@ static ending train_model(training *train) {
   if (data_load(asked, &train->data) != RUNG_OK) return ENDS_BADLY;
   if (network_check_accuracy(asked, train->data.all) != RUNG_OK) return ENDS_BADLY;
   train->model = make_model(train);
-  if (!train->model || check_resumed(train) != RUNG_OK) return ENDS_BADLY;
+  if (!train->model || check_resumed(train) != RUNG_OK || flips_check(asked, train->model) != RUNG_OK)
+    return ENDS_BADLY;
   if (GIVEN(asked, TEACHER) && !(train->teacher = file_open_model(asked, TEXT_OF(asked, TEACHER)))) return ENDS_BADLY;
   if (rung_model_bind(train->model, train->data.train) == NULL) return ENDS_BADLY;
   if (train->data.test && rung_model_bind(train->model, train->data.test) == NULL) return ENDS_BADLY;
@@ -196,6 +199,7 @@ static ending train_model(training *train) {
   if (fit(train) != RUNG_OK) return ENDS_BADLY;
   json_truth(asked->report.object, "finished", !train->stopped);
   json_number(asked->report.object, "seconds", train->seconds);
+  flips_tell(asked, train->model);
   return train->stopped ? tell_how_to_resume(train) : finish(train);
 }
 
@@ -241,7 +245,8 @@ const command train_command = {
               HAS(PRUNE),        HAS(PRUNE_METHOD),
               HAS(PRUNE_EPOCHS), HAS(TEACHER),
               HAS(TEMPERATURE),  HAS(ALPHA),
-              WORK_OPTIONS},
+              HAS(WATCH),        HAS(DAMPING),
+              HAS(FREEZE),       WORK_OPTIONS},
     .examples = {{"train --data mnist --model \"linear 256, relu, linear 128, relu, linear 10\" -o digits.safetensors",
                   "a classifier of digits, 10 epochs"},
                  {"train --from digits-w8a8.safetensors --data mnist --epochs 5 -o digits-qat.safetensors",

@@ -31,6 +31,11 @@ static void put_values(json *object, const rung_values_analysis *values) {
   put_counts(histogram, "after", &values->after);
 }
 
+/* -1, not counted, is no number. */
+static double counted(int64_t count) {
+  return count < 0 ? NAN : (double)count;
+}
+
 static void put_layer(json *list, const rung_layer_analysis *layer) {
   json *object = json_list_object(list);
   json_text(object, "name", layer->name);
@@ -39,7 +44,9 @@ static void put_layer(json *list, const rung_layer_analysis *layer) {
   put_values(json_object(object, "weights"), &layer->weights);
   json_number(object, "output_sqnr_db", layer->sqnr);
   json_whole(object, "dead", layer->dead);
-  json_number(object, "flips", layer->flips < 0 ? NAN : (double)layer->flips);
+  json_number(object, "flips", counted(layer->flips));
+  json_number(object, "oscillating", counted(layer->oscillating));
+  json_number(object, "frozen", counted(layer->frozen));
 }
 
 static void put_activation(json *list, const rung_activation_analysis *activation) {
@@ -72,17 +79,38 @@ static void say_values(report *to, const char *name, const rung_values_analysis 
              decibel(values->sqnr, sqnr), 100 * values->clipped, 100 * values->lowest, 100 * values->highest);
 }
 
-static void say_tables(report *to, const rung_analysis *analysis) {
-  char sqnr[16];
+static bool has_flips(const rung_analysis *analysis) {
+  bool has = false;
+  for (int i = 0; i < rung_analysis_layers(analysis); i++) has = has || rung_analysis_layer(analysis, i)->flips >= 0;
+  return has;
+}
+
+static void say_flips(report *to, const rung_layer_analysis *layer) {
+  if (layer->flips < 0)
+    report_say(to, " %9s %11s %8s", "-", "-", "-");
+  else
+    report_say(to, " %9" PRId64 " %11" PRId64 " %8" PRId64, layer->flips, layer->oscillating, layer->frozen);
+}
+
+static void say_layers(report *to, const rung_analysis *analysis) {
+  const bool flips = has_flips(analysis);
+  char sqnr[16], dead[32];
   say_head(to, "weights");
-  report_say(to, " %9s %10s\n", "output dB", "dead");
+  report_say(to, " %9s %10s", "output dB", "dead");
+  if (flips) report_say(to, " %9s %11s %8s", "flips", "oscillating", "frozen");
+  report_say(to, "\n");
   for (int i = 0; i < rung_analysis_layers(analysis); i++) {
     const rung_layer_analysis *layer = rung_analysis_layer(analysis, i);
-    char dead[32];
     say_values(to, layer->name, &layer->weights);
     snprintf(dead, sizeof dead, "%" PRId64 "/%" PRId64, layer->dead, layer->out);
-    report_say(to, " %9s %10s\n", decibel(layer->sqnr, sqnr), dead);
+    report_say(to, " %9s %10s", decibel(layer->sqnr, sqnr), dead);
+    if (flips) say_flips(to, layer);
+    report_say(to, "\n");
   }
+}
+
+static void say_tables(report *to, const rung_analysis *analysis) {
+  say_layers(to, analysis);
   say_head(to, "activations");
   report_say(to, "\n");
   for (int i = 0; i < rung_analysis_activations(analysis); i++) {

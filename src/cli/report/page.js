@@ -372,15 +372,16 @@ function analysis() {
   const made = figure("analysis", "Layer by layer",
     "Signal to quantization noise (SQNR) of weights and activations by themselves, and of a layer's output with the errors of " +
     "all layers before it. 6 dB are a bit. Clipped: further than half a step outside of the clip. At the limits: share of " +
-    "integers that are the least or the largest there are. Dead: outputs with the same integer on every example.");
+    "integers that are the least or the largest there are. Dead: outputs with the same integer on every example. " +
+    "Flips: changes of an integer while it trained and was watched; oscillating: weights that hop to and fro; frozen: held.");
   const values = (one) => [String(one.bits), `${significant(one.least, 3)} \u2026 ${significant(one.most, 3)}`,
     `${significant(one.clip_least, 3)} \u2026 ${significant(one.clip_most, 3)}`, decibel(one.sqnr_db), percent(one.clipped, 3),
     percent(one.at_qmin), percent(one.at_qmax)];
   const columns = ["bits", "range", "clip", "SQNR, dB", "clipped", "at least", "at largest"];
   made.append(
-    table(["layer", "out \u00d7 in", ...columns, "output SQNR, dB", "dead", "flips"], data.layers.map((layer) => [layer.name,
+    table(["layer", "out \u00d7 in", ...columns, "output SQNR, dB", "dead", "flips", "oscillating", "frozen"], data.layers.map((layer) => [layer.name,
       `${layer.out} \u00d7 ${layer.in}`, ...values(layer.weights), decibel(layer.output_sqnr_db), `${layer.dead} of ${layer.out}`,
-      whole(layer.flips)]), "weights"),
+      whole(layer.flips), whole(layer.oscillating), whole(layer.frozen)]), "weights"),
     table(["activation", ...columns], data.activations.map((one) => [one.name, ...values(one)]), "activations"));
 }
 

@@ -42,6 +42,15 @@ static const rung_node *real_of(const rung_model *model, const rung_node *intege
   return found;
 }
 
+/* What was seen of the integers while they trained. */
+static void put_oscillation(rung_layer_analysis *layer, const rung_model *model, const rung_node *linear) {
+  if (!rung_quantization_oscillation_state(model->quantization, linear).code) return;
+  const rung_oscillation seen = rung_quantization_oscillation(model->quantization, linear);
+  layer->flips = seen.flips;
+  layer->oscillating = seen.oscillating;
+  layer->frozen = seen.frozen;
+}
+
 static rung_status watch_layer(rung_analysis *analysis, const rung_model *model, const rung_node *linear) {
   layer_watch *watch = &analysis->layer_watch[analysis->layers];
   rung_layer_analysis *layer = &analysis->layer[analysis->layers];
@@ -56,7 +65,10 @@ static rung_status watch_layer(rung_analysis *analysis, const rung_model *model,
                                  .in = integers->in,
                                  .out = integers->out,
                                  .activation = -1,
-                                 .flips = -1};
+                                 .flips = -1,
+                                 .oscillating = -1,
+                                 .frozen = -1};
+  put_oscillation(layer, model, linear);
   if (!layer->name || !watch->first || !watch->moved) return RUNG_ERROR_MEMORY;
   analysis->layers++;
   return analyze_weights(analysis->arena, integers, linear->input[1]->value.data, &layer->weights);
@@ -176,6 +188,11 @@ static rung_status check(const rung_model *model, const rung_dataset *dataset, i
   if (status != RUNG_OK) return status;
   if (!model->quantization)
     return rung_fail(RUNG_ERROR_STATE, "analyze: the model is not calibrated; call rung_quantize and rung_calibrate");
+  if (model->scheme.weight_storage != RUNG_STORAGE_F32)
+    return rung_fail(RUNG_ERROR_UNSUPPORTED,
+                     "analyze: the weights are simulated in %s, which has no integer form; expected a scheme with "
+                     "weight_bits",
+                     rung_storage_name(model->scheme.weight_storage));
   if (!dataset || dataset->count < 1) return rung_fail(RUNG_ERROR_ARGUMENT, "analyze: the dataset is empty");
   if (examples < 0)
     return rung_fail(RUNG_ERROR_ARGUMENT, "analyze: %lld examples, expected 0 (all) or more", (long long)examples);

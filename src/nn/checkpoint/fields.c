@@ -91,6 +91,7 @@ const text_field scheme_table[] = {
     LATER("clip_decay", FIELD_F32, rung_scheme, clip_decay),
     LATER_NAMED("batch_norm", rung_scheme, batch_norm, batch_norm_mode_name, RUNG_BATCH_NORM_MODE_COUNT),
     LATER("input_bits", FIELD_INT, rung_scheme, input_bits),
+    LATER("accumulator_bits", FIELD_INT, rung_scheme, accumulator_bits),
     LATER_NAMED("weight_storage", rung_scheme, weight_storage, storage_name, RUNG_STORAGE_FORMAT_COUNT),
     {0}};
 

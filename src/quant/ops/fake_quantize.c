@@ -132,6 +132,7 @@ static weight_grid grid_of(const rung_node *node) {
                        .rows = weight->shape.extent[0],
                        .columns = rung_tensor_count(weight) / weight->shape.extent[0],
                        .group = options->granularity == RUNG_PER_GROUP ? options->group : 0,
+                       .limit = options->limit,
                        .operand = node->input[scale_input]};
 }
 
@@ -242,7 +243,8 @@ static void settle_weight(rung_node *node, const rung_replay *replay) {
   const rung_node *weight = node->input[weight_input];
   if (!trains(replay)) return;
   if (state->before)
-    weight_grid_hold(&state->grid, state->before, 0, rung_tensor_count(&node->input[scale_input]->value));
+    weight_grid_hold(&state->grid, weight->value.data, state->before, 0,
+                     rung_tensor_count(&node->input[scale_input]->value));
   if (rung_node_wants_gradient(weight))
     weight_grid_clamp(&state->grid, weight->value.data, rung_tensor_count(&weight->value));
 }

@@ -34,6 +34,7 @@ static weight_grid grid_of(const rung_node *node) {
                        .rows = w->extent[0],
                        .columns = w->extent[1],
                        .group = options->group,
+                       .limit = options->weight_limit,
                        .operand = node->input[scale_input]};
 }
 
@@ -328,7 +329,8 @@ static void settle_parameters(rung_node *node, const rung_replay *replay) {
   const linear_state *state = node->state;
   const rung_node *weight = node->input[weight_input], *scale = node->input[scale_input];
   if (!replay->training || !replay->backward) return;
-  if (state->before) weight_grid_hold(&state->weights.grid, state->before, 0, rung_tensor_count(&scale->value));
+  if (state->before && !rung_node_takes(node, scale_input, replay)) /* else it is done, and integers are made of it */
+    weight_grid_hold(&state->weights.grid, weight->value.data, state->before, 0, rung_tensor_count(&scale->value));
   if (rung_node_wants_gradient(weight) && !rung_node_takes(node, weight_input, replay)) /* else it is done */
     weight_grid_clamp(&state->weights.grid, weight->value.data, rung_tensor_count(&weight->value));
 }

@@ -109,7 +109,7 @@ static void take_scales(const rung_node *node, const rung_replay *replay, const 
   float *stored = node->input[scale_input]->gradient.data;
   if (rung_node_takes(node, scale_input, replay)) {
     rung_node_take(node, scale_input, replay, gradient, begin, end);
-    weight_grid_hold(&state->weights.grid, state->before, begin, end);
+    weight_grid_hold(&state->weights.grid, node->input[weight_input]->value.data, state->before, begin, end);
   } else {
     rung_kernels_active()->scale_add(stored + begin, gradient, 1, end - begin, node->accumulate[scale_input]);
   }

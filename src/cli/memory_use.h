@@ -1,6 +1,6 @@
 /* How many bytes a network takes. docs/memory.md has the formulas and the papers that they are from. */
-#ifndef CLI_MEMORY_H
-#define CLI_MEMORY_H
+#ifndef CLI_MEMORY_USE_H
+#define CLI_MEMORY_USE_H
 
 #include <rung/core.h>
 

@@ -1,4 +1,4 @@
-#include "memory.h"
+#include "memory_use.h"
 
 #include <errno.h>
 #include <math.h>
