@@ -207,7 +207,7 @@ typedef enum rung_weight_method {
 RUNG_API const char *rung_weight_method_name(rung_weight_method method); /* "max", "lsq", "dorefa", ... */
 RUNG_API rung_status rung_weight_method_parse(const char *name, rung_weight_method *method);
 
-/* What one layer has in place of the scheme's. */
+/* What one layer has in place of the scheme's: one of the two at least. */
 typedef struct rung_layer_scheme {
   const char *name;    /* "fc1" of the layer with the weight "fc1.weight" */
   int weight_bits;     /* 0: the scheme's */

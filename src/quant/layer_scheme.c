@@ -13,6 +13,9 @@ static rung_status check_layer(const rung_scheme *scheme, int index) {
   if (layer->activation_bits < 0 || layer->activation_bits > 8)
     return rung_fail(RUNG_ERROR_ARGUMENT, "layer '%s': activation_bits %d, expected 1..8", layer->name,
                      layer->activation_bits);
+  if (layer->weight_bits == 0 && layer->activation_bits == 0)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "layer '%s': no bits of its own, expected weight_bits or activation_bits",
+                     layer->name);
   for (int i = 0; i < index; i++)
     if (strcmp(scheme->layers[i].name, layer->name) == 0)
       return rung_fail(RUNG_ERROR_ARGUMENT, "layer '%s': it has bits twice, expected once", layer->name);

@@ -1,4 +1,5 @@
 /* Batch norm merged, signs, inputs of few bits: what is trained, frozen, stored and emitted are the same integers. */
+#include "io/scratch.h"
 #include "verify_model.h"
 
 #include <unistd.h>
@@ -101,8 +102,7 @@ START_TEST(the_file_is_the_program) {
   rung_model *model = merged(_i, data.train, 1);
   disturb(model);
   rung_program *program = freeze(model), *loaded;
-  char path[64];
-  snprintf(path, sizeof path, "merge-%d.safetensors", (int)getpid());
+  const char *path = scratch_path("program.safetensors");
   expect_ok(rung_program_save(program, path));
   loaded = rung_program_load(path);
   ck_assert_msg(loaded != NULL, "%s", rung_error());
@@ -132,8 +132,7 @@ START_TEST(a_checkpoint_freezes_the_same) {
   pictures data = pictures_load(96, 60);
   rung_model *model = merged(_i, data.train, 1);
   disturb(model);
-  char path[64];
-  snprintf(path, sizeof path, "merge-model-%d.safetensors", (int)getpid());
+  const char *path = scratch_path("model.safetensors");
   expect_ok(rung_model_save(model, path));
   rung_model *loaded = rung_model_load(path, &(rung_model_options){.threads = 2});
   ck_assert_msg(loaded != NULL, "%s", rung_error());

@@ -184,6 +184,7 @@ START_TEST(bits_of_layers_that_are_not_there_are_refused) {
              {{{"fc1", 8, 8}, {"fc1", 4, 4}}, "layer 'fc1': it has bits twice, expected once"},
              {{{"fc1", 9, 8}, {"fc2", 4, 4}}, "layer 'fc1': weight_bits 9, expected 1..8"},
              {{{"fc1", 8, 9}, {"fc2", 4, 4}}, "layer 'fc1': activation_bits 9, expected 1..8"},
+             {{{"fc1", 0, 0}, {"fc2", 4, 4}}, "layer 'fc1': no bits of its own, expected"},
              {{{"", 8, 8}, {"fc2", 4, 4}}, "layer 0 of the scheme: a name of 0 bytes"},
              {{{NULL, 8, 8}, {"fc2", 4, 4}}, "layer 0 of the scheme: a name of 0 bytes"}};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
