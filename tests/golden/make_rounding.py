@@ -171,6 +171,7 @@ def main():
     adaround_rows = "\n".join(f"    {{{b}, {g}, {'RUNG_CLAMP_RELU' if c else 'RUNG_CLAMP_NONE'}, {beta}f, {truth[m]}}},"
                               for b, g, c, beta, m in ADAROUND)
     (HERE / "rounding.h").write_text(f"""/* Made by make_rounding.py with PyTorch {torch.__version__.split('+')[0]}. */
+/* clang-format off */
 enum {{ GOLDEN_N = {N}, GOLDEN_IN = {IN}, GOLDEN_OUT = {OUT} }};
 
 static const struct {{

@@ -1,4 +1,5 @@
 /* Made by make_rounding.py with PyTorch 2.15.0. */
+/* clang-format off */
 enum { GOLDEN_N = 64, GOLDEN_IN = 80, GOLDEN_OUT = 10 };
 
 static const struct {

@@ -192,7 +192,8 @@ static ending run(session *asked) {
 const command run_command = {
     .name = "run",
     .summary = "runs an integer program on data: accuracy, logits, time",
-    .about = "On one thread, as a device would. Of mnist, fashion-mnist, letters and IDX folders the test part is run, of other "
+    .about = "On one thread, as a device would. Of mnist, fashion-mnist, letters and IDX folders the test part is run, "
+             "of other "
              "data all of it. Inputs that are not 8-bit integers are quantized first.",
     .positionals = {{.name = "PROGRAM", .kind = KIND_INPUT, .help = "what rung freeze wrote, or a quantized model"}},
     .required = {HAS(DATA)},
