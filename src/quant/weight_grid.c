@@ -106,9 +106,11 @@ static double gradient_scale(const weight_grid *grid, int64_t shared) {
   return 1 / sqrt((double)shared * qmax);
 }
 
+/* Scales that are learned move while other members are still here: only those that are given are looked at. */
 bool weight_grid_has_backward(const weight_grid *grid) {
-  const bool given = grid->operand && *(const float *)grid->operand->value.data > 0;
-  return grid->method->backward && (given || !grid->method->masks_given);
+  const weight_method *method = grid->method;
+  if (!method->backward || !method->masks_given) return method->backward != NULL;
+  return grid->operand && *(const float *)grid->operand->value.data > 0;
 }
 
 void weight_grid_backward(const weight_grid *grid, float *g, const float *w, const int8_t *q, int64_t begin,
