@@ -1,13 +1,11 @@
 /* The command line of low_bit. */
+#include "command_line.h"
 #include "low_bit.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char usage[] =
     "usage: low_bit [options]\n"
@@ -22,35 +20,7 @@ static const char usage[] =
     "  --threads N       0: one a processor                                         (0)\n"
     "  --save FILE       the model after the last epoch, a checkpoint (safetensors)\n";
 
-static void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
-static void fail(const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  fputs("low_bit: ", stderr);
-  vfprintf(stderr, format, arguments);
-  fputc('\n', stderr);
-  va_end(arguments);
-  exit(2);
-}
-
-static int64_t whole(const char *name, const char *text, int64_t low, int64_t high) {
-  char *end;
-  errno = 0;
-  long long value = strtoll(text, &end, 10);
-  if (end == text || *end || errno || value < low || value > high)
-    fail("--%s '%s': expected a whole number in %lld..%lld", name, text, (long long)low, (long long)high);
-  return value;
-}
-
-/* Told before hours of training, not after. */
-static const char *writable(const char *name, const char *file) {
-  char folder[4096];
-  if (snprintf(folder, sizeof folder, "%s", file) >= (int)sizeof folder) fail("--%s: a path of over 4095 bytes", name);
-  char *slash = strrchr(folder, '/');
-  if (slash) slash[slash == folder] = '\0';
-  if (access(slash ? folder : ".", W_OK) != 0) fail("--%s '%s': cannot be written", name, file);
-  return file;
-}
+const char program_name[] = "low_bit";
 
 static const network *find_network(const char *text) {
   for (int i = 0; i < NETWORKS; i++)

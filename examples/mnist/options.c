@@ -1,13 +1,11 @@
 /* The command line of mnist_mlp. */
+#include "command_line.h"
 #include "mnist_mlp.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char usage[] = "usage: mnist_mlp [options]\n"
                             "  --data NAME       mnist, fashion-mnist, or a folder with the four IDX files  (mnist)\n"
@@ -27,40 +25,13 @@ static const char usage[] = "usage: mnist_mlp [options]\n"
                             "  --save FILE       the model after QAT, a checkpoint (safetensors)\n"
                             "  --json FILE       the results\n";
 
-static void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
-static void fail(const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  fputs("mnist_mlp: ", stderr);
-  vfprintf(stderr, format, arguments);
-  fputc('\n', stderr);
-  va_end(arguments);
-  exit(2);
-}
-
-static int64_t whole(const char *name, const char *text, int64_t low, int64_t high) {
-  char *end;
-  errno = 0;
-  long long value = strtoll(text, &end, 10);
-  if (end == text || *end || errno || value < low || value > high)
-    fail("--%s '%s': expected a whole number in %lld..%lld", name, text, (long long)low, (long long)high);
-  return value;
-}
+const char program_name[] = "mnist_mlp";
 
 static float rate(const char *name, const char *text) {
   char *end;
   float value = strtof(text, &end);
   if (end == text || *end || !(value > 0 && value <= 10)) fail("--%s '%s': expected a number in (0, 10]", name, text);
   return value;
-}
-
-/* Told before hours of training, not after: the folder that FILE is to be in is there and can be written. */
-static void writable(const char *name, const char *file) {
-  char folder[4096];
-  if (snprintf(folder, sizeof folder, "%s", file) >= (int)sizeof folder) fail("--%s: a path of over 4095 bytes", name);
-  char *slash = strrchr(folder, '/');
-  if (slash) slash[slash == folder] = '\0';
-  if (access(slash ? folder : ".", W_OK) != 0) fail("--%s '%s': cannot be written", name, file);
 }
 
 static void hidden(const char *text, settings *options) {

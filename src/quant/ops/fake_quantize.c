@@ -12,41 +12,20 @@
  * backward  dw[i] += dy[i], or what the method makes of it; ds, where the scales are learned */
 #include "../qparams.h"
 #include "../weight_grid.h"
-#include "learned_scale.h"
-#include "observing.h"
+#include "on_grid.h"
 
 #include <string.h>
 
 /* ---- Activations ------------------------------------------------------------------------------------------------ */
 
-enum { x_input, parameter_input };
-
-typedef struct activation_state {
-  uint8_t *mask; /* a bit an element; NULL: x wants no gradient, or the scale is learned */
-  learned_scale learned;
-} activation_state;
-
 static rung_status infer(rung_node *node) {
-  rung_status status = observing_check(node);
-  if (status != RUNG_OK) return status;
   node->value.type = RUNG_F32;
-  node->value.shape = node->input[x_input]->value.shape;
-  activation_state *state = node->state = rung_node_allocate(node, 1, sizeof *state);
-  if (!state) return RUNG_ERROR_MEMORY;
-  rung_quantizer *quantizer = ((const observing *)node->attributes)->quantizer;
-  status = learned_plan(&state->learned, node, parameter_input, quantizer, learned_blocks(node));
-  if (status != RUNG_OK || state->learned.node || !rung_node_wants_gradient(node->input[x_input])) return status;
-  state->mask = rung_node_allocate(node, (size_t)(rung_tensor_count(&node->value) + 7) / 8, 1);
-  return state->mask ? RUNG_OK : RUNG_ERROR_MEMORY;
-}
-
-static void prepare(rung_node *node, const rung_replay *replay) {
-  learned_begin(&((activation_state *)node->state)->learned, replay);
+  return on_grid_infer(node);
 }
 
 static void forward(rung_node *node, const rung_replay *replay) {
   const rung_quantizer *quantizer = ((const observing *)node->attributes)->quantizer;
-  const activation_state *state = node->state;
+  const on_grid_state *state = node->state;
   const rung_kernels *kernels = rung_kernels_active();
   (void)observing_forward(node, replay);
   int64_t begin, end;
@@ -67,37 +46,15 @@ static void forward(rung_node *node, const rung_replay *replay) {
                          quantizer->qmin, quantizer->qmax);
 }
 
-static void backward(rung_node *node, const rung_replay *replay) {
-  rung_node *x = node->input[x_input];
-  activation_state *state = node->state;
-  int64_t begin, end;
-  rung_node_slice(node, replay, &begin, &end);
-  if (state->learned.node) {
-    learned_pass(&state->learned, replay);
-  } else if (rung_node_wants_gradient(x)) {
-    rung_kernels_active()->mask_apply((float *)x->gradient.data + begin, (const float *)node->gradient.data + begin,
-                                      state->mask + begin / 8, end - begin, node->accumulate[x_input]);
-  }
-}
-
-static void backward_weights(rung_node *node, const rung_replay *replay) {
-  learned_hand_over(&((activation_state *)node->state)->learned, replay, learned_blocks(node));
-}
-
-static void settle(rung_node *node, const rung_replay *replay) {
-  observing_settle(node, replay);
-  learned_settle(&((activation_state *)node->state)->learned);
-}
-
 static const rung_op fake_quantize_op = {.name = "fake_quantize",
                                          .input_count = 2,
                                          .infer = infer,
-                                         .prepare = prepare,
+                                         .prepare = on_grid_prepare,
                                          .forward = forward,
-                                         .backward = backward,
-                                         .backward_weights = backward_weights,
+                                         .backward = on_grid_backward,
+                                         .backward_weights = on_grid_backward_weights,
                                          .weights = 1 << parameter_input,
-                                         .settle = settle,
+                                         .settle = on_grid_settle,
                                          .elementwise = true};
 
 rung_node *rung_fake_quantize_with(rung_node *x, rung_node *parameter, rung_quantizer *quantizer, rung_ranges ranges) {

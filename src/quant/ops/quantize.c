@@ -8,8 +8,7 @@
  * forward   y[i] = s (q[i] - z)
  * backward  dx[i] += dy[i]: the gradient of an integer tensor is that of the real numbers it stands for. */
 #include "../qparams.h"
-#include "learned_scale.h"
-#include "observing.h"
+#include "on_grid.h"
 #include "quantized_ops.h"
 
 /* Values at a time for which the mask is made: what the kernel for it makes beside it is thrown away. */
@@ -23,31 +22,17 @@ static void take_parameters(rung_node *node) {
   node->value.zero_point = quantizer->zero_point;
 }
 
-enum { x_input, parameter_input };
-
-typedef struct quantize_state {
-  uint8_t *mask; /* a bit an element; NULL: x wants no gradient, or the scale is learned */
-  learned_scale learned;
-} quantize_state;
-
 static rung_status infer_quantize(rung_node *node) {
-  rung_status status = observing_check(node);
+  const rung_quantizer *quantizer = ((const observing *)node->attributes)->quantizer;
+  rung_status status = on_grid_infer(node);
   if (status != RUNG_OK) return status;
-  rung_quantizer *quantizer = ((const observing *)node->attributes)->quantizer;
   node->value.type = quantizer->format.is_signed ? RUNG_I8 : RUNG_U8;
-  node->value.shape = node->input[x_input]->value.shape;
-  quantize_state *state = node->state = rung_node_allocate(node, 1, sizeof *state);
-  if (!state) return RUNG_ERROR_MEMORY;
-  status = learned_plan(&state->learned, node, parameter_input, quantizer, learned_blocks(node));
-  if (status != RUNG_OK || state->learned.node || !rung_node_wants_gradient(node->input[x_input])) return status;
-  int64_t count = rung_tensor_count(&node->value);
-  node->scratch_bytes = MASK_BLOCK * sizeof(float);
-  state->mask = rung_node_allocate(node, (size_t)(count + 7) / 8, 1);
-  return state->mask ? RUNG_OK : RUNG_ERROR_MEMORY;
+  if (((const on_grid_state *)node->state)->mask) node->scratch_bytes = MASK_BLOCK * sizeof(float);
+  return RUNG_OK;
 }
 
 static void prepare_quantize(rung_node *node, const rung_replay *replay) {
-  learned_begin(&((quantize_state *)node->state)->learned, replay);
+  on_grid_prepare(node, replay);
   take_parameters(node);
 }
 
@@ -68,31 +53,9 @@ static void forward_quantize(rung_node *node, const rung_replay *replay) {
   int64_t begin, end;
   rung_node_slice(node, replay, &begin, &end);
   const float *x = (const float *)node->input[0]->value.data + begin;
-  const quantize_state *state = node->state;
+  const on_grid_state *state = node->state;
   quantizer_codes(quantizer, (uint8_t *)node->value.data + begin, x, end - begin);
   if (replay->backward && state->mask) make_mask(quantizer, state->mask + begin / 8, x, end - begin, replay->scratch);
-}
-
-static void backward_quantize(rung_node *node, const rung_replay *replay) {
-  rung_node *x = node->input[x_input];
-  quantize_state *state = node->state;
-  int64_t begin, end;
-  rung_node_slice(node, replay, &begin, &end);
-  if (state->learned.node) {
-    learned_pass(&state->learned, replay);
-  } else if (rung_node_wants_gradient(x)) {
-    rung_kernels_active()->mask_apply((float *)x->gradient.data + begin, (const float *)node->gradient.data + begin,
-                                      state->mask + begin / 8, end - begin, node->accumulate[x_input]);
-  }
-}
-
-static void backward_weights(rung_node *node, const rung_replay *replay) {
-  learned_hand_over(&((quantize_state *)node->state)->learned, replay, learned_blocks(node));
-}
-
-static void settle_quantize(rung_node *node, const rung_replay *replay) {
-  observing_settle(node, replay);
-  learned_settle(&((quantize_state *)node->state)->learned);
 }
 
 const rung_op quantize_op = {.name = "quantize",
@@ -100,10 +63,10 @@ const rung_op quantize_op = {.name = "quantize",
                              .infer = infer_quantize,
                              .prepare = prepare_quantize,
                              .forward = forward_quantize,
-                             .backward = backward_quantize,
-                             .backward_weights = backward_weights,
+                             .backward = on_grid_backward,
+                             .backward_weights = on_grid_backward_weights,
                              .weights = 1 << parameter_input,
-                             .settle = settle_quantize};
+                             .settle = on_grid_settle};
 
 rung_node *rung_quantize_node_with(rung_node *x, rung_node *parameter, rung_quantizer *quantizer, rung_ranges ranges) {
   if (!x) return NULL;
