@@ -34,7 +34,6 @@ static inline rung_node *network_logits(network kind, rung_node *x) {
   const rung_linear_options no_bias = {.no_bias = true};
   if (kind == NETWORK_ONE_LAYER) return rung_linear(x, "fc2", 10);
   const bool biased = kind != NETWORK_NO_BIAS && kind != NETWORK_NO_BIAS_NORM;
-  rung_node *skip = kind == NETWORK_RESIDUAL ? rung_linear(x, "skip", HIDDEN) : NULL;
   rung_node *h = rung_linear_init(x, "fc1", HIDDEN, biased ? NULL : &no_bias);
   switch (kind) {
   case NETWORK_RELU6: h = rung_relu6(h); break;
@@ -45,7 +44,11 @@ static inline rung_node *network_logits(network kind, rung_node *x) {
   case NETWORK_NO_ACTIVATION: break;
   case NETWORK_DEEP: h = rung_relu6(rung_linear(rung_relu(rung_linear(rung_relu(h), "fc3", 70)), "fc4", 9)); break;
   case NETWORK_TANH: h = rung_tanh(h); break;
-  case NETWORK_RESIDUAL: h = rung_add(rung_relu(h), skip); break;
+  case NETWORK_RESIDUAL: {
+    rung_node *skip = rung_linear(x, "skip", HIDDEN); /* recorded here: arguments have no order */
+    h = rung_add(rung_relu(h), skip);
+    break;
+  }
   default: h = rung_relu(h);
   }
   rung_node *logits = rung_linear(h, "fc2", 10);
