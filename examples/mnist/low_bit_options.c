@@ -13,7 +13,6 @@ static const char usage[] =
     "  --bits NAME       1w1a, 1w2a, 2w2a: of weights and of activations            (1w1a)\n"
     "  --recipe NAME     how it is trained: brevitas, better                        (brevitas)\n"
     "  --epochs N        of training; 0: the recipe's                               (0)\n"
-    "  --teacher-epochs N  of the better recipe's FP32 teacher                      (20)\n"
     "  --data NAME       mnist, or a folder with the four IDX files                 (mnist)\n"
     "  --validation N    training pictures held out to choose an epoch by           (5000)\n"
     "  --seed N          of weights, dropout and order                              (1)\n"
@@ -49,8 +48,6 @@ static void take(settings *options, const char *name, const char *value) {
     options->recipe = find_recipe(value);
   else if (!strcmp(name, "epochs"))
     options->epochs = (int)whole(name, value, 0, 100000);
-  else if (!strcmp(name, "teacher-epochs"))
-    options->teacher_epochs = (int)whole(name, value, 0, 100000);
   else if (!strcmp(name, "data"))
     options->data = value;
   else if (!strcmp(name, "validation"))
@@ -66,7 +63,6 @@ static void take(settings *options, const char *name, const char *value) {
 settings options_read(int argc, char **argv) {
   static const struct option names[] = {{"network", required_argument, NULL, 0},
                                         {"bits", required_argument, NULL, 0},
-                                        {"teacher-epochs", required_argument, NULL, 0},
                                         {"recipe", required_argument, NULL, 0},
                                         {"epochs", required_argument, NULL, 0},
                                         {"data", required_argument, NULL, 0},
@@ -80,7 +76,6 @@ settings options_read(int argc, char **argv) {
                       .bits = &bit_widths[0],
                       .recipe = &recipes[0],
                       .data = "mnist",
-                      .teacher_epochs = 20,
                       .validation = 5000,
                       .seed = 1};
   opterr = 0;
