@@ -72,7 +72,8 @@ static void expect_same(const char *what, const rung_model *model, const watch *
 }
 
 /* Stopped once in each epoch, the first recipe after its first step, the second after its second ..., so that all
- * recipes together stop after every step that there is, the last of an epoch too; gone on from the file in a new model. */
+ * recipes together stop after every step that there is, the last of an epoch too; gone on from the file in a new model.
+ */
 START_TEST(a_stopped_fit_goes_on_to_the_same_bits) {
   const recipe *r = &recipes[_i];
   watch whole = {0};
