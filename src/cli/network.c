@@ -41,6 +41,11 @@ rung_status network_check_goes_with(const session *asked, option_id id, option_i
   return rung_fail(RUNG_ERROR_ARGUMENT, "--%s: goes with --%s %s only", options[id].name, options[with].name, name);
 }
 
+rung_status network_check_group(const session *asked) {
+  if (WHOLE_OF(asked, GROUP) % 4 == 0) return RUNG_OK;
+  return rung_fail(RUNG_ERROR_ARGUMENT, "--group %s: expected a multiple of 4", TEXT_OF(asked, GROUP));
+}
+
 /* In a storage format the weights have no integers, and all else is in f32. */
 static rung_status check_storage(const session *asked) {
   static const option_id of_integers[] = {
@@ -59,6 +64,7 @@ static rung_status check_storage(const session *asked) {
 rung_status network_scheme(const session *asked, rung_scheme *scheme) {
   const bool symmetric = GIVEN(asked, SYMMETRIC);
   rung_status status = network_check_goes_with(asked, OPTION_GROUP, OPTION_GRANULARITY, "group");
+  if (status == RUNG_OK) status = network_check_group(asked);
   if (status == RUNG_OK) status = network_check_goes_with(asked, OPTION_PERCENTILE, OPTION_OBSERVER, "percentile");
   if (status == RUNG_OK) status = network_check_goes_with(asked, OPTION_CLIP_DECAY, OPTION_ACTIVATION_METHOD, "pact");
   if (status == RUNG_OK) status = check_storage(asked);
