@@ -228,6 +228,18 @@ START_TEST(the_float_network_tells_what_a_method_cost) {
 }
 END_TEST
 
+/* Accumulators of 9 bits leave a weight of 1 an output. */
+START_TEST(a_layer_that_says_nothing_is_named) {
+  make_models();
+  expect_run(CONTINUE("quantize", "m", "--data", SAMPLE, "--accumulator-bits", "9", "-o", "z", "-q", FAST), 0,
+             "m q z ");
+  const run *r = CONTINUE("report", "z", "--data", SAMPLE, "-n", "40", "--frontier", "none", FAST);
+  expect_in(r->out, "\nfc2 puts out the same on every example\n");
+  r = CONTINUE("report", "q", "--data", SAMPLE, "-n", "40", "--frontier", "none", FAST);
+  ck_assert_ptr_null(strstr(r->out, "puts out the same"));
+}
+END_TEST
+
 /* The report has of each layer what the training told of it. */
 START_TEST(watched_weights_are_reported) {
   make_models();
@@ -283,4 +295,5 @@ END_TEST
 TEST_MAIN(CASE(a_page_has_all_that_was_measured), CASE(names_stay_text), CASE(a_regression_has_no_classes),
           CASE(a_page_asks_for_nothing), CASE(a_report_is_the_same_file_every_time),
           CASE(tables_are_printed_without_a_page), CASE(the_float_network_tells_what_a_method_cost),
-          CASE(watched_weights_are_reported), CASE(a_failure_leaves_the_old_page))
+          CASE(a_layer_that_says_nothing_is_named), CASE(watched_weights_are_reported),
+          CASE(a_failure_leaves_the_old_page))

@@ -120,6 +120,14 @@ static void say_tables(report *to, const rung_analysis *analysis) {
   }
 }
 
+/* A layer that says the same of every example is one by mistake. */
+static void say_constant(report *to, const rung_analysis *analysis) {
+  for (int i = 0; i < rung_analysis_layers(analysis) && rung_analysis_examples(analysis) > 1; i++) {
+    const rung_layer_analysis *layer = rung_analysis_layer(analysis, i);
+    if (layer->dead == layer->out) report_say(to, "%s puts out the same on every example\n", layer->name);
+  }
+}
+
 /* Beyond what any width reaches: no weight was lost, as a method of rung quantize had rounded it before. */
 static bool is_rounded_before(const rung_analysis *analysis) {
   bool all = true;
@@ -136,6 +144,7 @@ rung_status part_analysis(const subject *of) {
   for (int i = 0; i < rung_analysis_activations(analysis); i++)
     put_activation(activations, rung_analysis_activation(analysis, i));
   say_tables(&of->asked->report, analysis);
+  say_constant(&of->asked->report, analysis);
   if (of->real == of->model && is_rounded_before(analysis))
     report_say(&of->asked->report,
                "the weights behind the integers are rounded already: --against FILE tells what that "
