@@ -95,7 +95,7 @@ ROW(ACCUMULATOR_BITS, QUANTIZING, "accumulator-bits", 0, WHOLE("N", NULL, 8, 32)
 ROW(METHOD, QUANTIZING, "method", 0, TEXT("NAME,...", NULL),
     "what is done to the weights: one of nearest, mse, gptq and adaround rounds them; before that cle, smoothquant and awq move scales between layers; bias-correction comes last")
 ROW(LAYER, QUANTIZING, "layer", 0, TEXT("NAME=wNaM,...", NULL),
-    "bits of single layers in place of --bits, as in fc1=w8a8,fc3=w4: of their weights, and of what they put out")
+    "bits of single layers in place of --bits, as in fc1=w8a8,fc3=w4: of their weights, and of what they put out; the last one puts out logits, which have none")
 ROW(SIZE_LIMIT, QUANTIZING, "size-limit", 0, TEXT("BYTES", NULL),
     "choose the weight bits of each layer, 2..8, so that the parameters take at most so many bytes (40000, 40k, 1M) and the network's output suffers least")
 ROW(GRANULARITY, QUANTIZING, "granularity", 0, CHOICE("WHAT", "channel", granularity_name),

@@ -22,7 +22,7 @@ static rung_status read_layers(const char *text, rung_scheme *scheme, ptq_asked 
     piece += length + 1;
   }
   scheme->layers = to->layers;
-  scheme->layer_count = (int)count;
+  scheme->layer_count = to->layer_count = (int)count;
   return RUNG_OK;
 }
 
@@ -55,6 +55,21 @@ rung_status ptq_read(session *asked, rung_scheme *scheme, ptq_asked *to) {
   rung_status status = size ? read_size(size, &to->size_limit) : RUNG_OK;
   if (status == RUNG_OK && layers) status = read_layers(layers, scheme, to);
   return status;
+}
+
+/* What the last linear layer puts out are logits, and no activations. */
+rung_status ptq_check(rung_model *model, const ptq_asked *how) {
+  rung_graph *graph = rung_model_graph(model);
+  char last[RUNG_LAYER_NAME] = "", text[RUNG_LAYER_TEXT];
+  for (int i = 0; i < rung_graph_node_count(graph); i++) {
+    const rung_node *node = rung_graph_node(graph, i);
+    if (node->op == &rung_op_linear) rung_layer_name(node->input[1], last, sizeof last);
+  }
+  for (int l = 0; l < how->layer_count; l++)
+    if (how->layers[l].activation_bits && strcmp(how->layers[l].name, last) == 0)
+      return rung_fail(RUNG_ERROR_ARGUMENT, "--layer %s: it puts out the logits, which stay int32; expected %s=wN",
+                       rung_layer_scheme_format(&how->layers[l], text), last);
+  return RUNG_OK;
 }
 
 void ptq_free(ptq_asked *of) {

@@ -37,7 +37,10 @@ START_TEST(layers_have_their_bits) {
                       "assert [l['weight_bits'] for l in layers] == [8, 2, 6], layers\n"
                       "assert [l['output_most'] for l in layers[:2]] == [31, 15], layers\n"
                       "assert r['bits'] == 'mixed'");
+  command_refused(QUANTIZE("--bits", "w4a1"), "rung quantize: 'relu.4' has no negative values", "m q ");
   command_refused(QUANTIZE("--layer", "fc9=w8"), "--layer 'fc9': expected one of fc1, fc2, fc3", "m q ");
+  command_refused(QUANTIZE("--layer", "fc1=a5,fc3=w4a8"),
+                  "--layer fc3=w4a8: it puts out the logits, which stay int32; expected fc3=wN", "m q ");
   command_refused(QUANTIZE("--layer", "fc1=w8,fc1=w2"), "--layer 'fc1': it has bits twice", "m q ");
 }
 END_TEST

@@ -24,14 +24,15 @@ static ending quantize(session *asked, data_sets *data, rung_model **model, ptq_
   double percent = NAN, before;
   const char *out = TEXT_OF(asked, OUT);
   if (network_scheme(asked, &scheme) != RUNG_OK || ptq_read(asked, &scheme, how) != RUNG_OK) return ENDS_BADLY;
-  if (data_load(asked, data) != RUNG_OK) return ENDS_BADLY;
-  if (network_check_accuracy(asked, data->all) != RUNG_OK) return ENDS_BADLY;
   *model = file_open_model(asked, asked->positional[0]);
   if (!*model || rung_model_use(*model, RUNG_FORM_FLOAT) != RUNG_OK) return ENDS_BADLY;
-  data_tell_classes(asked, data->all);
   rung_status status = rung_quantize(*model, &scheme);
   if (status != RUNG_OK && how->layers) rung_fail(status, "--%s", rung_error()); /* all else was checked */
-  if (status == RUNG_OK && data->test) status = network_test(asked, *model, data->test, "float_test", &before);
+  if (status == RUNG_OK) status = ptq_check(*model, how);
+  if (status != RUNG_OK || data_load(asked, data) != RUNG_OK) return ENDS_BADLY;
+  if (network_check_accuracy(asked, data->all) != RUNG_OK) return ENDS_BADLY;
+  data_tell_classes(asked, data->all);
+  if (data->test) status = network_test(asked, *model, data->test, "float_test", &before);
   if (status == RUNG_OK) status = ptq_run(asked, *model, data->train, how);
   if (status == RUNG_OK) status = rung_model_save(*model, out);
   if (status == RUNG_OK && data->test) status = network_test(asked, *model, data->test, "test", &percent);
