@@ -161,7 +161,7 @@ ROW(FOLDER, RESULTS, "folder", 'o', FOLDER("FOLDER", NULL),
 ROW(PAGE, RESULTS, "out", 'o', OUTPUT("FILE.html", NULL),
     "the page to be written; without it tables alone are printed")
 ROW(AGAINST, RESULTS, "against", 0, INPUT("FILE", NULL),
-    "the FP32 network that it is held against: the model that it came from; by default the FP32 weights behind its integers")
+    "the FP32 network that the model came from, and that it is held against; by default the FP32 weights behind its integers")
 ROW(FRONTIER, RESULTS, "frontier", 0, TEXT("wNaM,...", "w8a8,w6a8,w5a8,w4a8,w3a8,w2a8,w6a6,w5a5,w4a4,w3a3,w2a2"),
     "the widths at which accuracy is set against size; none: not at all")
 ROW(NAME, RESULTS, "name", 0, TEXT("NAME", "model"),
