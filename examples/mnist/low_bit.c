@@ -24,9 +24,7 @@ const recipe recipes[RECIPES] = {
      .cross_entropy = true,
      .rate = 5e-3f,
      .schedule = {.kind = RUNG_SCHEDULE_COSINE},
-     .teacher = true,
-     .temperature = 1.5f,
-     .alpha = 0.5f,
+     .move = 1,
      .epochs = 200},
 };
 
@@ -110,13 +108,15 @@ typedef struct training {
   double best;                            /* on the test set itself: what is published, and no estimate of anything */
   int selected_epoch, best_epoch, epochs; /* epochs: so far */
   double seconds;
+  rung_dataset *moved; /* what it trains on: the pictures of `data`, moved anew every epoch */
+  rung_rng rng;        /* of where they go */
 } training;
 
 /* The test set is looked at after every epoch only to report what choosing by it would give. */
 static void end_epoch(training *t, const rung_progress *progress) {
   rung_metrics metrics;
   check(rung_evaluate(t->model, t->test, &metrics) == RUNG_OK);
-  check(rung_model_bind(t->model, t->data) != NULL); /* the fit goes on */
+  check(rung_model_bind(t->model, t->moved) != NULL); /* the fit goes on */
   t->last = metrics.accuracy;
   t->seconds += progress->seconds;
   t->epochs = progress->epoch;
@@ -136,22 +136,17 @@ static void end_epoch(training *t, const rung_progress *progress) {
   fflush(stdout);
 }
 
-static bool after_step(void *context, const rung_progress *progress) {
-  training *t = context;
-  if (progress->step == progress->steps) end_epoch(t, progress);
-  return false;
+/* By none, if that is the setting. */
+static void move_pictures(training *t) {
+  check(rung_dataset_move(t->moved, t->data, t->options->move, &t->rng) == RUNG_OK);
 }
 
-/* Of the better recipe: an FP32 network with ReLU, on the same training pictures. */
-static rung_model *train_teacher(const settings *options, const rung_dataset *data) {
-  rung_model *teacher =
-      rung_model_new(&(rung_model_options){.batch = BATCH, .threads = options->threads, .seed = options->seed});
-  rung_loss_cross_entropy(rung_record_text(rung_input(teacher, "image", RUNG_SHAPE(28, 28)),
-                                           "linear 512, relu, dropout 0.3, linear 512, relu, dropout 0.3, linear 10"));
-  check(teacher && rung_model_status(teacher) == RUNG_OK);
-  const rung_fit_options fit = {.epochs = options->teacher_epochs, .rate = 1e-3f};
-  check(rung_fit(teacher, data, &fit) == RUNG_OK);
-  return teacher;
+static bool after_step(void *context, const rung_progress *progress) {
+  training *t = context;
+  if (progress->step < progress->steps) return false;
+  end_epoch(t, progress);
+  move_pictures(t);
+  return false;
 }
 
 static void train(training *t) {
@@ -164,14 +159,10 @@ static void train(training *t) {
                           .progress = after_step,
                           .context = t};
   fit.schedule.period *= (t->data->count + BATCH - 1) / BATCH;
-  rung_model *teacher = how->teacher && options->teacher_epochs ? train_teacher(options, t->data) : NULL;
-  if (teacher) {
-    fit.teacher = teacher;
-    fit.temperature = how->temperature;
-    fit.alpha = how->alpha;
-  }
-  check(rung_fit(t->model, t->data, &fit) == RUNG_OK);
-  rung_model_free(teacher);
+  check((t->moved = rung_dataset_movable(t->data)) != NULL);
+  move_pictures(t);
+  check(rung_fit(t->model, t->moved, &fit) == RUNG_OK);
+  rung_dataset_free(t->moved);
 }
 
 /* ---- 4. Freeze it to integers, and hold these against the model -------------------------------------------------- */
@@ -224,6 +215,7 @@ int main(int argc, char **argv) {
   if (options.recipe->unit_weights) start_uniform(model, options.seed);
   quantize(model, &options, data);
   training t = {.model = model, .options = &options, .data = data, .validation = validation, .test = test};
+  t.rng = rung_rng_seed(options.seed);
   train(&t);
   report(&t);
   freeze(&t);

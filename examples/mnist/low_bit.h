@@ -25,7 +25,8 @@ typedef struct settings {
   const bits *bits;
   const recipe *recipe;
   const char *data, *save;
-  int epochs, teacher_epochs, threads;
+  int epochs, threads;
+  int move;           /* pictures, by up to so many pixels */
   int64_t validation; /* training pictures held out; 0: none, and no accuracy is selected by them */
   uint64_t seed;
 } settings;
@@ -35,12 +36,11 @@ struct recipe {
   const char *name;
   bool cross_entropy; /* else squared hinge */
   float dropout;
+  int move; /* unless the command line says otherwise */
   float rate;
   rung_schedule schedule; /* its period in epochs */
   bool unit_weights; /* start uniform in -1 .. 1, and are held there, with scale 1 / qmax; else learned scales (LSQ) */
-  bool teacher;      /* it learns from an FP32 network too */
-  float temperature, alpha;
-  int epochs; /* 0: Brevitas' for these bits */
+  int epochs;        /* 0: Brevitas' for these bits */
 };
 
 extern const network networks[];

@@ -157,6 +157,13 @@ RUNG_API rung_dataset *rung_dataset_new(const char *name, const rung_tensor *inp
                                         int32_t classes, const rung_tensor *targets);
 /* Examples begin .. begin+count-1 of `parent`, which must outlive the view. */
 RUNG_API rung_dataset *rung_dataset_view(const rung_dataset *parent, int64_t begin, int64_t count);
+/* All of `parent`, whose inputs are pictures [count, ..., height, width], as a view with pictures of its own: the same
+ * at first. `parent` must outlive it. NULL with a message: other inputs (RUNG_ERROR_SHAPE), no memory. */
+RUNG_API rung_dataset *rung_dataset_movable(const rung_dataset *parent);
+/* Makes each picture of `movable` that of `parent` moved by whole pixels, -most .. most down and as many to the right,
+ * drawn from `rng`; zeros come in at the border. To be called before each epoch (rung_fit_options.progress), it gives a
+ * network other pictures every time: the least data augmentation there is. most: 0..32767. */
+RUNG_API rung_status rung_dataset_move(rung_dataset *movable, const rung_dataset *parent, int most, rung_rng *rng);
 RUNG_API void rung_dataset_free(rung_dataset *dataset);
 
 #ifdef __cplusplus
