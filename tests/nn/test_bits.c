@@ -70,7 +70,8 @@ START_TEST(same_bits_at_every_level) {
 END_TEST
 
 /* A limit that no gradient reaches has all of them stored before the first weight moves; without one, weights move as
- * their gradients come. Every optimizer, over the network with every kind of layer, quantized and not. */
+ * their gradients come. Each recipe by two of the optimizers, the next one by two others: an optimizer moves the
+ * weights that it is given, whatever layer's they are. By 8-bit Adam also each that is wide enough for its blocks. */
 START_TEST(gradients_taken_or_stored_give_the_same_bits) {
   static const rung_fit_options optimizers[] = {
       {0},
@@ -81,6 +82,8 @@ START_TEST(gradients_taken_or_stored_give_the_same_bits) {
       {.optimizer = RUNG_OPTIMIZER_ADAM8BIT, .weight_decay = 1e-2f},
   };
   for (int i = 0; i < (int)(sizeof optimizers / sizeof optimizers[0]); i++) {
+    const bool blocks = recipes[_i].wide && optimizers[i].optimizer == RUNG_OPTIMIZER_ADAM8BIT;
+    if (i % 3 != _i % 3 && !blocks) continue;
     recipe taken = recipes[_i], stored = recipes[_i];
     taken.fit = stored.fit = optimizers[i];
     stored.fit.clip_norm = 1e30f;

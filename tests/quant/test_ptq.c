@@ -3,12 +3,14 @@
 
 static ptq_fixture f, g;
 
+/* AdaRound's rounding is not decided yet after so few steps: what it leaves is on the scale all the same. */
 START_TEST(rounded_weights_lie_on_their_scales) {
   for (int method = 0; method < RUNG_PTQ_METHOD_COUNT; method++) {
     if (rung_ptq_method_phase((rung_ptq_method)method) != RUNG_PTQ_ROUNDING) continue;
     for (int bits = 1; bits <= 8; bits++) {
       ptq_fixture_fill(&f, bits, (rung_granularity)_i, 1);
-      rung_status status = rung_ptq_round_layer(&f.layer, &(rung_ptq_options){.methods = UINT32_C(1) << method});
+      const rung_ptq_options options = {.methods = UINT32_C(1) << method, .adaround.steps = 100};
+      rung_status status = rung_ptq_round_layer(&f.layer, &options);
       if (status == RUNG_ERROR_UNSUPPORTED) continue; /* a method may refuse binary weights */
       ck_assert_msg(status == RUNG_OK, "%s", rung_error());
       ptq_ensure_on_grid(&f.layer);
