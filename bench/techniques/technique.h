@@ -1,9 +1,9 @@
 /* The table of techniques: what a technique is, and what it gets and gives.
  *
- * A technique is one file, bench/techniques/NAME.c, that defines `const technique technique_NAME`, and one row in
- * technique_list.h. It gets a trained FP32 network, freshly loaded, and leaves it as it would be shipped; the harness
- * measures it, over seeds, with round-to-nearest (the technique `ptq`) at the same setting beside it.
- * docs/techniques.md
+ * A technique is one file, bench/techniques/NAME.c, or shares one with its kin; it defines `const technique
+ * technique_NAME`, and is one row in technique_list.h. It gets a trained FP32 network, freshly loaded, and leaves it as
+ * it would be shipped; the harness measures it, over seeds, with round-to-nearest (the technique `ptq`) at the same
+ * setting beside it. docs/techniques.md
  */
 #ifndef BENCH_TECHNIQUE_H
 #define BENCH_TECHNIQUE_H
@@ -31,8 +31,9 @@ typedef struct trial {
 
 /* What is measured. A technique may set any of these itself; what it leaves at 0 the harness measures. */
 typedef struct technique_result {
-  double accuracy;    /* on the test set, of the model in the form it was left in */
-  int64_t bytes;      /* of the frozen program's parameters; -1: it has none */
+  double accuracy; /* on the test set, of the model in the form it was left in */
+  int64_t bytes;   /* of the frozen program's parameters; where there is no program, of the weights as they are stored
+                      and the biases in f32, which the technique has to set */
   double layer_error; /* mean over the linear layers of |x (w_q - w)^T|^2 / |x w^T|^2, x the inputs that the layer reads
                          in the float network on the test set (held out); only where .rounds */
   double output_error; /* of the network's outputs, |y_q - y|^2 / |y|^2 on the test set */
@@ -64,6 +65,12 @@ rung_status trial_quantize(const trial *t, rung_model *model, const rung_scheme 
 /* ... by these methods, bit 1 << rung_ptq_method for each, with their standard parameters. */
 rung_status trial_ptq(const trial *t, rung_model *model, const rung_scheme *scheme, uint32_t methods);
 rung_status trial_fit(const trial *t, rung_model *model); /* qat_epochs at qat_rate */
+
+/* For techniques whose network no form of a model computes. */
+/* `count` numbers of a tensor of f32 or u8, from number `first` on, as real numbers. */
+void trial_read(const rung_tensor *x, int64_t first, int64_t count, float *to);
+/* Sets accuracy and output_error of outputs y [test examples, classes], beside those of `real`, the float network. */
+rung_status trial_measure_outputs(const trial *t, rung_model *real, const float *y, technique_result *result);
 
 extern const technique *const techniques[];
 extern const int technique_count;

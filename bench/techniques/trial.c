@@ -172,3 +172,10 @@ rung_status trial_ptq(const trial *t, rung_model *model, const rung_scheme *sche
 rung_status trial_fit(const trial *t, rung_model *model) {
   return rung_fit(model, t->train, &(rung_fit_options){.epochs = t->qat_epochs, .rate = t->qat_rate});
 }
+
+void trial_read(const rung_tensor *x, int64_t first, int64_t count, float *to) {
+  const float *real = x->data;
+  const uint8_t *codes = x->data;
+  for (int64_t i = 0; i < count; i++)
+    to[i] = x->type == RUNG_F32 ? real[first + i] : x->scale * (float)(codes[first + i] - x->zero_point);
+}

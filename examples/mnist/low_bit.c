@@ -136,9 +136,9 @@ static void end_epoch(training *t, const rung_progress *progress) {
   fflush(stdout);
 }
 
-/* Recipes that move no pictures get them as they are. */
+/* By none, if that is the setting. */
 static void move_pictures(training *t) {
-  check(rung_dataset_move(t->moved, t->data, t->options->recipe->move, &t->rng) == RUNG_OK);
+  check(rung_dataset_move(t->moved, t->data, t->options->move, &t->rng) == RUNG_OK);
 }
 
 static bool after_step(void *context, const rung_progress *progress) {

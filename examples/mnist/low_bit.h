@@ -26,6 +26,7 @@ typedef struct settings {
   const recipe *recipe;
   const char *data, *save;
   int epochs, threads;
+  int move;           /* pictures, by up to so many pixels */
   int64_t validation; /* training pictures held out; 0: none, and no accuracy is selected by them */
   uint64_t seed;
 } settings;
@@ -35,7 +36,7 @@ struct recipe {
   const char *name;
   bool cross_entropy; /* else squared hinge */
   float dropout;
-  int move; /* pictures, by up to so many pixels */
+  int move; /* unless the command line says otherwise */
   float rate;
   rung_schedule schedule; /* its period in epochs */
   bool unit_weights; /* start uniform in -1 .. 1, and are held there, with scale 1 / qmax; else learned scales (LSQ) */

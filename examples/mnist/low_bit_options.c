@@ -13,6 +13,7 @@ static const char usage[] =
     "  --bits NAME       1w1a, 1w2a, 2w2a: of weights and of activations            (1w1a)\n"
     "  --recipe NAME     how it is trained: brevitas, better                        (brevitas)\n"
     "  --epochs N        of training; 0: the recipe's                               (0)\n"
+    "  --move N          pixels that pictures move by, anew every epoch             (better: 1, brevitas: 0)\n"
     "  --data NAME       mnist, or a folder with the four IDX files                 (mnist)\n"
     "  --validation N    training pictures held out to choose an epoch by           (5000)\n"
     "  --seed N          of weights, dropout and order                              (1)\n"
@@ -48,6 +49,8 @@ static void take(settings *options, const char *name, const char *value) {
     options->recipe = find_recipe(value);
   else if (!strcmp(name, "epochs"))
     options->epochs = (int)whole(name, value, 0, 100000);
+  else if (!strcmp(name, "move"))
+    options->move = (int)whole(name, value, 0, 27);
   else if (!strcmp(name, "data"))
     options->data = value;
   else if (!strcmp(name, "validation"))
@@ -61,21 +64,18 @@ static void take(settings *options, const char *name, const char *value) {
 }
 
 settings options_read(int argc, char **argv) {
-  static const struct option names[] = {{"network", required_argument, NULL, 0},
-                                        {"bits", required_argument, NULL, 0},
-                                        {"recipe", required_argument, NULL, 0},
-                                        {"epochs", required_argument, NULL, 0},
-                                        {"data", required_argument, NULL, 0},
-                                        {"validation", required_argument, NULL, 0},
-                                        {"seed", required_argument, NULL, 0},
-                                        {"threads", required_argument, NULL, 0},
-                                        {"save", required_argument, NULL, 0},
-                                        {"help", no_argument, NULL, 'h'},
-                                        {NULL, 0, NULL, 0}};
+  static const struct option names[] = {
+      {"network", required_argument, NULL, 0},    {"bits", required_argument, NULL, 0},
+      {"recipe", required_argument, NULL, 0},     {"epochs", required_argument, NULL, 0},
+      {"move", required_argument, NULL, 0},       {"data", required_argument, NULL, 0},
+      {"validation", required_argument, NULL, 0}, {"seed", required_argument, NULL, 0},
+      {"threads", required_argument, NULL, 0},    {"save", required_argument, NULL, 0},
+      {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
   settings options = {.network = &networks[0],
                       .bits = &bit_widths[0],
                       .recipe = &recipes[0],
                       .data = "mnist",
+                      .move = -1,
                       .validation = 5000,
                       .seed = 1};
   opterr = 0;
@@ -89,6 +89,7 @@ settings options_read(int argc, char **argv) {
     take(&options, names[index].name, optarg);
   }
   if (optind < argc) fail("'%s': expected only options (--help lists them)", argv[optind]);
+  if (options.move < 0) options.move = options.recipe->move;
   if (options.epochs == 0) options.epochs = options.recipe->epochs ? options.recipe->epochs : options.bits->epochs;
   return options;
 }

@@ -266,7 +266,8 @@ RUNG_API const rung_scheme *rung_model_scheme(const rung_model *model);
 /* Observes `examples` (0 or more than there are: all) of the dataset, from its first on, through the float network, and
  * leaves the model in integer form. Post-training quantization ends here. A batch norm behind a linear layer is folded
  * into that layer's parameters, for good (src/quant/fold.h): the float network computes what it did, with other
- * numbers. Where the layer has no bias, the batch norm's shift is the bias from then on. */
+ * numbers. Where the layer has no bias, the batch norm's shift is the bias from then on. RUNG_ERROR_UNSUPPORTED where
+ * the network rescales inputs in f32 on their way into integers: only 8-bit ones have a table. */
 RUNG_API rung_status rung_calibrate(rung_model *model, const rung_dataset *dataset, int64_t examples);
 
 /* A range that needs no data because it is known: of what `node` of the float graph computes. */

@@ -41,27 +41,33 @@ rung_status network_check_goes_with(const session *asked, option_id id, option_i
   return rung_fail(RUNG_ERROR_ARGUMENT, "--%s: goes with --%s %s only", options[id].name, options[with].name, name);
 }
 
+rung_status network_check_group(const session *asked) {
+  if (WHOLE_OF(asked, GROUP) % 4 == 0) return RUNG_OK;
+  return rung_fail(RUNG_ERROR_ARGUMENT, "--group %s: expected a multiple of 4", TEXT_OF(asked, GROUP));
+}
+
 /* In a storage format the weights have no integers, and all else is in f32. */
-static rung_status check_storage(const session *asked) {
+static rung_status read_storage(const session *asked, rung_scheme *scheme) {
   static const option_id of_integers[] = {
       OPTION_BITS,          OPTION_INPUT_BITS,        OPTION_METHOD,    OPTION_LAYER,           OPTION_SIZE_LIMIT,
       OPTION_WEIGHT_METHOD, OPTION_OBSERVER,          OPTION_CALIBRATE, OPTION_RANGES,          OPTION_SIGNED,
       OPTION_SYMMETRIC,     OPTION_ACTIVATION_METHOD, OPTION_BACKWARD,  OPTION_ACCUMULATOR_BITS};
-  for (size_t i = 0; i < sizeof of_integers / sizeof *of_integers && GIVEN(asked, STORAGE); i++)
+  if (!GIVEN(asked, STORAGE)) return RUNG_OK;
+  for (size_t i = 0; i < sizeof of_integers / sizeof *of_integers; i++)
     if (asked->option[of_integers[i]].given)
       return rung_fail(RUNG_ERROR_ARGUMENT, "--%s and --storage: expected one of them", options[of_integers[i]].name);
-  if (GIVEN(asked, STORAGE) && GIVEN(asked, GRANULARITY) &&
-      !rung_storage_takes_granularity((rung_storage_format)(WHOLE_OF(asked, STORAGE) + 1)))
+  rung_status status = rung_storage_parse(TEXT_OF(asked, STORAGE), &scheme->weight_storage);
+  if (status == RUNG_OK && GIVEN(asked, GRANULARITY) && !rung_storage_takes_granularity(scheme->weight_storage))
     return rung_fail(RUNG_ERROR_ARGUMENT, "--granularity: --storage %s takes none", TEXT_OF(asked, STORAGE));
-  return RUNG_OK;
+  return status;
 }
 
 rung_status network_scheme(const session *asked, rung_scheme *scheme) {
   const bool symmetric = GIVEN(asked, SYMMETRIC);
   rung_status status = network_check_goes_with(asked, OPTION_GROUP, OPTION_GRANULARITY, "group");
+  if (status == RUNG_OK) status = network_check_group(asked);
   if (status == RUNG_OK) status = network_check_goes_with(asked, OPTION_PERCENTILE, OPTION_OBSERVER, "percentile");
   if (status == RUNG_OK) status = network_check_goes_with(asked, OPTION_CLIP_DECAY, OPTION_ACTIVATION_METHOD, "pact");
-  if (status == RUNG_OK) status = check_storage(asked);
   if (status != RUNG_OK) return status;
   *scheme = (rung_scheme){.weight_granularity = (rung_granularity)WHOLE_OF(asked, GRANULARITY),
                           .activation_signed = symmetric || GIVEN(asked, SIGNED),
@@ -74,13 +80,13 @@ rung_status network_scheme(const session *asked, rung_scheme *scheme) {
                           .batch_norm = (rung_batch_norm_mode)WHOLE_OF(asked, BATCH_NORM)};
   if (GIVEN(asked, ACCUMULATOR_BITS)) scheme->accumulator_bits = (int)WHOLE_OF(asked, ACCUMULATOR_BITS);
   if (GIVEN(asked, INPUT_BITS)) scheme->input_bits = (int)WHOLE_OF(asked, INPUT_BITS);
-  if (GIVEN(asked, STORAGE)) scheme->weight_storage = (rung_storage_format)(WHOLE_OF(asked, STORAGE) + 1);
   if (scheme->weight_granularity == RUNG_PER_GROUP) scheme->weight_group = WHOLE_OF(asked, GROUP);
   if (GIVEN(asked, OBSERVER)) scheme->observer.kind = (rung_observer_kind)(WHOLE_OF(asked, OBSERVER) + 1);
   if (scheme->observer.kind == RUNG_OBSERVER_PERCENTILE) scheme->observer.percentile = REAL_OF(asked, PERCENTILE);
   if (rung_scheme_parse_bits(TEXT_OF(asked, BITS), scheme) != RUNG_OK)
     return rung_fail(RUNG_ERROR_ARGUMENT, "--%s", rung_error());
-  return rung_scheme_check(scheme);
+  status = read_storage(asked, scheme);
+  return status == RUNG_OK ? rung_scheme_check(scheme) : status;
 }
 
 const char *network_bits(const rung_model *model, char text[8]) {

@@ -12,6 +12,9 @@ rung_model *network_record(const session *asked, const rung_dataset *data);
 /* An option that means something with `--with name` only, and would be ignored. */
 rung_status network_check_goes_with(const session *asked, option_id id, option_id with, const char *name);
 
+/* That --group is a multiple of 4: integers run in groups of no others. */
+rung_status network_check_group(const session *asked);
+
 /* The scheme of --bits, --granularity and the like. */
 rung_status network_scheme(const session *asked, rung_scheme *scheme);
 

@@ -95,7 +95,7 @@ ROW(ACCUMULATOR_BITS, QUANTIZING, "accumulator-bits", 0, WHOLE("N", NULL, 8, 32)
 ROW(METHOD, QUANTIZING, "method", 0, TEXT("NAME,...", NULL),
     "what is done to the weights: one of nearest, mse, gptq and adaround rounds them; before that cle, smoothquant and awq move scales between layers; bias-correction comes last")
 ROW(LAYER, QUANTIZING, "layer", 0, TEXT("NAME=wNaM,...", NULL),
-    "bits of single layers in place of --bits, as in fc1=w8a8,fc3=w4: of their weights, and of what they put out")
+    "bits of single layers in place of --bits, as in fc1=w8a8,fc3=w4: of their weights, and of what they put out; the last one puts out logits, which have none")
 ROW(SIZE_LIMIT, QUANTIZING, "size-limit", 0, TEXT("BYTES", NULL),
     "choose the weight bits of each layer, 2..8, so that the parameters take at most so many bytes (40000, 40k, 1M) and the network's output suffers least")
 ROW(GRANULARITY, QUANTIZING, "granularity", 0, CHOICE("WHAT", "channel", granularity_name),
@@ -161,7 +161,7 @@ ROW(FOLDER, RESULTS, "folder", 'o', FOLDER("FOLDER", NULL),
 ROW(PAGE, RESULTS, "out", 'o', OUTPUT("FILE.html", NULL),
     "the page to be written; without it tables alone are printed")
 ROW(AGAINST, RESULTS, "against", 0, INPUT("FILE", NULL),
-    "the FP32 network that it is held against: the model that it came from; by default the FP32 weights behind its integers")
+    "the FP32 network that the model came from, and that it is held against; by default the FP32 weights behind its integers")
 ROW(FRONTIER, RESULTS, "frontier", 0, TEXT("wNaM,...", "w8a8,w6a8,w5a8,w4a8,w3a8,w2a8,w6a6,w5a5,w4a4,w3a3,w2a2"),
     "the widths at which accuracy is set against size; none: not at all")
 ROW(NAME, RESULTS, "name", 0, TEXT("NAME", "model"),

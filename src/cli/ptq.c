@@ -22,7 +22,7 @@ static rung_status read_layers(const char *text, rung_scheme *scheme, ptq_asked 
     piece += length + 1;
   }
   scheme->layers = to->layers;
-  scheme->layer_count = (int)count;
+  scheme->layer_count = to->layer_count = (int)count;
   return RUNG_OK;
 }
 
@@ -49,12 +49,39 @@ rung_status ptq_read(session *asked, rung_scheme *scheme, ptq_asked *to) {
     return rung_fail(RUNG_ERROR_ARGUMENT, "--%s", rung_error());
   if (layers && size)
     return rung_fail(RUNG_ERROR_ARGUMENT, "--layer: with --size-limit the layers' bits are chosen for you; give one");
+  if ((methods || size) && scheme->weights != RUNG_WEIGHTS_MAX)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "--weights %s and --%s: expected one of them", TEXT_OF(asked, WEIGHT_METHOD),
+                     methods ? "method" : "size-limit");
   if (size && GIVEN(asked, BITS) && scheme->weight_bits != 8)
     return rung_fail(RUNG_ERROR_ARGUMENT, "--bits %s: with --size-limit the weights' bits are chosen; expected w8a%d",
                      TEXT_OF(asked, BITS), scheme->activation_bits);
   rung_status status = size ? read_size(size, &to->size_limit) : RUNG_OK;
   if (status == RUNG_OK && layers) status = read_layers(layers, scheme, to);
   return status;
+}
+
+/* What the last linear layer puts out are logits, and no activations. */
+static rung_status check_layers(rung_model *model, const ptq_asked *how) {
+  rung_graph *graph = rung_model_graph(model);
+  char last[RUNG_LAYER_NAME] = "", text[RUNG_LAYER_TEXT];
+  for (int i = 0; i < rung_graph_node_count(graph); i++) {
+    const rung_node *node = rung_graph_node(graph, i);
+    if (node->op == &rung_op_linear) rung_layer_name(node->input[1], last, sizeof last);
+  }
+  for (int l = 0; l < how->layer_count; l++)
+    if (how->layers[l].activation_bits && strcmp(how->layers[l].name, last) == 0)
+      return rung_fail(RUNG_ERROR_ARGUMENT, "--layer %s: it puts out the logits, which stay int32; expected %s=wN",
+                       rung_layer_scheme_format(&how->layers[l], text), last);
+  return RUNG_OK;
+}
+
+rung_status ptq_check(const session *asked, rung_model *model, const ptq_asked *how) {
+  if (!how->size_limit) return check_layers(model, how);
+  const int64_t least = rung_mixed_precision_least(model, NULL);
+  if (least == 0) return rung_error_status();
+  if (how->size_limit >= least) return RUNG_OK;
+  return rung_fail(RUNG_ERROR_ARGUMENT, "--size-limit %s: the fewest bits take %" PRId64 " bytes",
+                   TEXT_OF(asked, SIZE_LIMIT), least);
 }
 
 void ptq_free(ptq_asked *of) {
@@ -90,10 +117,7 @@ static rung_status choose_bits(session *asked, rung_model *model, const rung_dat
   rung_sensitivity *sensitivity = rung_sensitivity_new(model, train, &mixed);
   if (!sensitivity) return rung_error_status();
   rung_status status = rung_mixed_precision_from(model, sensitivity, limit, &mixed);
-  if (status == RUNG_OK)
-    tell_choice(asked, model, sensitivity);
-  else
-    rung_fail(status, "--size-limit %s: %s", TEXT_OF(asked, SIZE_LIMIT), rung_error());
+  if (status == RUNG_OK) tell_choice(asked, model, sensitivity);
   rung_sensitivity_free(sensitivity);
   return status;
 }

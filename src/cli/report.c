@@ -40,7 +40,7 @@ rung_status report_end(report *to, bool well) {
 }
 
 const char *report_reason(void) {
-  static const char *const steps[] = {"freeze: ", "emit: ", "export: ", "verify: ", "import: "};
+  static const char *const steps[] = {"quantize: ", "freeze: ", "run: ", "emit: ", "export: ", "verify: ", "import: "};
   const char *reason = rung_error();
   for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
     if (strncmp(reason, steps[i], strlen(steps[i])) == 0) return reason + strlen(steps[i]);

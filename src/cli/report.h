@@ -29,7 +29,7 @@ void report_progress(report *report, const char *what, const rung_progress *prog
 /* Takes the bar away. */
 void report_clear(report *report);
 
-/* rung_error() without the "freeze: " or "emit: " in front: what the command is doing is known. */
+/* rung_error() without the "freeze: " or "emit: " in front: what the command is doing is known, and said before it. */
 const char *report_reason(void);
 
 double report_clock(void); /* seconds */

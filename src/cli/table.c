@@ -36,8 +36,11 @@ static const char *granularity_name(int index) {
   return listed(names, 3, index);
 }
 
-static const char *storage_name(int index) { /* RUNG_STORAGE_F32, 0, is none */
-  return index + 1 < RUNG_STORAGE_FORMAT_COUNT ? rung_storage_name((rung_storage_format)(index + 1)) : NULL;
+/* What weights can be trained in: RUNG_STORAGE_F32, 0, is none, and nf4-double's scales depend on all weights. */
+static const char *storage_name(int index) {
+  for (int format = 1; format < RUNG_STORAGE_FORMAT_COUNT; format++)
+    if (format != RUNG_STORAGE_NF4_DOUBLE && index-- == 0) return rung_storage_name((rung_storage_format)format);
+  return NULL;
 }
 
 static const char *ranges_name(int index) {

@@ -13,12 +13,12 @@ static int64_t bytes_of(const rung_buffer *buffer) {
 }
 
 /* The lowest offset at which `buffer` meets none of those already placed that live while it does. */
-static int64_t lowest_free(const rung_program *program, const rung_buffer *buffer, const bool *placed) {
+static int64_t lowest_free(const rung_buffer *all, int count, const rung_buffer *buffer, const bool *placed) {
   int64_t offset = 0;
   for (bool moved = true; moved;) {
     moved = false;
-    for (int i = 0; i <= program->count; i++) {
-      const rung_buffer *other = &program->buffer[i];
+    for (int i = 0; i < count; i++) {
+      const rung_buffer *other = &all[i];
       bool alive_together = placed[i] && other->first <= buffer->last && buffer->first <= other->last;
       if (!alive_together || offset + bytes_of(buffer) <= other->offset) continue;
       if (offset >= other->offset + bytes_of(other)) continue;
@@ -29,12 +29,11 @@ static int64_t lowest_free(const rung_program *program, const rung_buffer *buffe
   return offset;
 }
 
-static int largest_unplaced(const rung_program *program, const bool *placed) {
+static int largest_unplaced(const rung_buffer *all, int count, const bool *placed) {
   int largest = -1;
-  for (int i = 0; i <= program->count; i++) {
-    const rung_buffer *buffer = &program->buffer[i];
-    if (buffer->place != RUNG_PLACE_SCRATCH || placed[i]) continue;
-    if (largest < 0 || bytes_of(buffer) > bytes_of(&program->buffer[largest])) largest = i;
+  for (int i = 0; i < count; i++) {
+    if (all[i].place != RUNG_PLACE_SCRATCH || placed[i]) continue;
+    if (largest < 0 || bytes_of(&all[i]) > bytes_of(&all[largest])) largest = i;
   }
   return largest;
 }
@@ -66,15 +65,19 @@ static void describe_buffers(rung_program *program) {
   }
 }
 
-rung_status program_plan(rung_program *program) {
-  describe_buffers(program);
-  bool *placed = rung_allocate((size_t)program->count + 1);
+rung_status program_place(rung_buffer *buffer, int count, int64_t *scratch) {
+  bool *placed = rung_allocate((size_t)count);
   if (!placed) return RUNG_ERROR_MEMORY;
-  for (int next; (next = largest_unplaced(program, placed)) >= 0; placed[next] = true) {
-    rung_buffer *buffer = &program->buffer[next];
-    buffer->offset = lowest_free(program, buffer, placed);
-    if (buffer->offset + bytes_of(buffer) > program->scratch) program->scratch = buffer->offset + bytes_of(buffer);
+  for (int next; (next = largest_unplaced(buffer, count, placed)) >= 0; placed[next] = true) {
+    rung_buffer *at = &buffer[next];
+    at->offset = lowest_free(buffer, count, at, placed);
+    if (at->offset + bytes_of(at) > *scratch) *scratch = at->offset + bytes_of(at);
   }
   rung_release(placed);
   return RUNG_OK;
+}
+
+rung_status program_plan(rung_program *program) {
+  describe_buffers(program);
+  return program_place(program->buffer, program->count + 1, &program->scratch);
 }

@@ -42,6 +42,8 @@ rung_status program_check_layer(program_layer *layer, const char *what);
 
 /* The buffers and their places in scratch: two that are never alive together share memory. */
 rung_status program_plan(rung_program *program);
+/* Sets the offsets of those of buffer [count] that lie in scratch, and raises *scratch to the bytes that they take. */
+rung_status program_place(rung_buffer *buffer, int count, int64_t *scratch);
 
 /* Whether a layer may have this name: 1 to 63 bytes, no control characters. */
 bool program_name_is_good(const char *name);

@@ -84,6 +84,16 @@ static const rung_tensor *requantized_input(const rung_quantization *quantizatio
   return integers && (leaf != node || quantization->scheme.input_bits) ? bound : NULL;
 }
 
+/* A rescaled input has a table where it comes in 8 bits; of reals there is none. */
+static rung_status check_rescale(const rung_quantization *quantization, const rung_node *node) {
+  const rung_tensor *bound = rung_node_is_input(node->input[0]) ? rung_graph_bound(node->input[0]) : NULL;
+  if (!bound || bound->type != RUNG_F32 || !wanted_on_grid(quantization->source, node)) return RUNG_OK;
+  return rung_fail(RUNG_ERROR_UNSUPPORTED,
+                   "quantize: '%s' has an integer form for 8-bit data alone, '%s' is f32; give it u8 or i8, or rescale "
+                   "the data beforehand and leave the layer out",
+                   node->name, node->input[0]->name);
+}
+
 /* ---- Images ----------------------------------------------------------------------------------------------------- */
 
 static bool is_integers(const rung_node *node) {
@@ -388,6 +398,8 @@ static void lower_node(lowering *lower, const rung_node *node) {
     else
       lower_linear_to_simulation(lower, node);
   } else {
+    if (node->op == &rung_op_rescale && !stored) lower->status = check_rescale(lower->quantization, node);
+    if (lower->status != RUNG_OK) return;
     if (lower->arithmetic == RUNG_ARITHMETIC_INTEGER && !stored && node->op == &rung_op_rescale &&
         requantized_input(lower->quantization, node) && wanted_on_grid(lower->quantization->source, node))
       im->exact = grid_image(lower, node);

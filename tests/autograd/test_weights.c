@@ -3,6 +3,7 @@
 #include "network.h"
 
 #include <stdatomic.h>
+#include <time.h>
 
 /* What was taken of each node, by its index: the gradient, and how often each element came. */
 enum { most_nodes = 64 };
@@ -363,8 +364,65 @@ START_TEST(taking_changes_no_bit) {
 }
 END_TEST
 
+/* ---- Several readers -------------------------------------------------------------------------------------------- */
+
+/* sum of x, whose gradient one member alone writes, and takes its time where the attribute says so. Members may slice a
+ * gradient as they like, each operation in its own way. */
+typedef struct slow_sum {
+  bool last; /* the last member writes, else the first */
+  long nanoseconds;
+} slow_sum;
+
+static rung_status infer_slow_sum(rung_node *node) {
+  node->value.type = RUNG_F32;
+  node->value.shape = (rung_shape){.rank = 0};
+  return RUNG_OK;
+}
+
+static void forward_slow_sum(rung_node *node, const rung_replay *replay) {
+  if (replay->ith == 0) *(float *)node->value.data = 0; /* nobody asks */
+}
+
+static void no_backward(rung_node *node, const rung_replay *replay) {
+  (void)node, (void)replay;
+}
+
+static void backward_slow_sum(rung_node *node, const rung_replay *replay) {
+  const slow_sum *by = node->attributes;
+  if (replay->ith != (by->last ? replay->nth - 1 : 0)) return;
+  nanosleep(&(struct timespec){.tv_nsec = by->nanoseconds}, NULL);
+  rung_node *x = node->input[0];
+  float *dx = x->gradient.data;
+  for (int64_t i = 0; i < rung_tensor_count(&x->value); i++)
+    dx[i] = *(const float *)node->gradient.data + (node->accumulate[0] ? dx[i] : 0);
+}
+
+/* The one that adds to a weight's gradient waits for the one that stores it. */
+START_TEST(one_reader_waits_for_the_other) {
+  static const rung_op op = {.name = "slow_sum",
+                             .input_count = 1,
+                             .infer = infer_slow_sum,
+                             .forward = forward_slow_sum,
+                             .backward = no_backward,
+                             .backward_weights = backward_slow_sum,
+                             .weights = 1};
+  rung_team *team = rung_team_new(2);
+  if (rung_team_size(team) < 2) test_skip("one thread");
+  rung_graph *graph = rung_graph_new(&(rung_graph_options){.batch = 1, .team = team});
+  rung_node *w = small_integers(graph, "w", RUNG_SHAPE(width), 1);
+  rung_node *adds = rung_record(&op, &w, &(slow_sum){.last = true}, sizeof(slow_sum));
+  rung_node *stores = rung_record(&op, &w, &(slow_sum){.nanoseconds = 20000000}, sizeof(slow_sum));
+  rung_add(adds, stores);
+  ck_assert_msg(rung_graph_status(graph) == RUNG_OK, "%s", rung_error());
+  replay(graph, 1, NULL, NULL);
+  for (int i = 0; i < width; i++) ck_assert_float_eq(((const float *)w->gradient.data)[i], 2);
+  rung_graph_free(graph);
+  rung_team_free(team);
+}
+END_TEST
+
 TEST_MAIN(CASES(one_reader_is_taken_and_several_are_summed, reader_count),
           CASE(linear_layers_are_taken_and_nothing_else), CASE(a_parameter_that_is_not_trained_is_not_taken),
           CASE(a_second_reader_ends_the_taking), CASE(nothing_is_taken_without_a_backward_pass),
           CASE(a_shared_parameter_is_taken_where_it_has_one_reader), CASES(pieces_are_the_whole, 4),
-          CASES(taking_changes_no_bit, 4))
+          CASES(taking_changes_no_bit, 4), CASE(one_reader_waits_for_the_other))

@@ -1,5 +1,5 @@
-# One technique of the table, in a hurry: its row is there, its result is a line of JSON, and a second run measures
-# nothing again.
+# One technique of the table, in a hurry: its row is there, its result is a line of JSON with an accuracy and a size, and
+# a second run measures nothing again.
 file(REMOVE_RECURSE ${FOLDER})
 set(command ${TECHNIQUES} --technique ${NAME} --data ${DATA} --epochs 1 --qat-epochs 1 --quick --folder ${FOLDER})
 execute_process(COMMAND ${command} OUTPUT_VARIABLE first ERROR_VARIABLE error RESULT_VARIABLE status)
@@ -15,7 +15,8 @@ set(measured 0)
 foreach(line ${lines})
   string(JSON technique GET "${line}" technique)
   string(JSON accuracy GET "${line}" accuracy)
-  if(technique STREQUAL NAME AND accuracy GREATER 0 AND accuracy LESS_EQUAL 1)
+  string(JSON bytes GET "${line}" bytes)
+  if(technique STREQUAL NAME AND accuracy GREATER 0 AND accuracy LESS_EQUAL 1 AND bytes GREATER 0)
     set(measured 1)
   endif()
 endforeach()

@@ -4,8 +4,9 @@
 #include "table.h"
 
 #include <math.h>
+#include <stdlib.h>
 
-extern const technique technique_ptq;
+extern const technique technique_ptq, technique_store_int4, technique_llm_int8;
 
 #define SAMPLE TEST_DATA "/data/mnist-sample"
 
@@ -141,5 +142,60 @@ START_TEST(what_is_left_out_is_measured) {
 }
 END_TEST
 
+/* int4 that are decoded first are the weights that RTN's integers stand for. */
+START_TEST(weights_without_a_program_are_measured_alike) {
+  trial_options options;
+  trial t = begin(&options);
+  setting settings[SETTINGS_MOST];
+  const int count = setting_read_all(&technique_store_int4, settings);
+  for (int i = 0; i < count; i++) {
+    technique_result stored, rtn;
+    ck_assert_int_eq(measure(&technique_store_int4, &t, &settings[i], &stored), RUNG_OK);
+    ck_assert_int_eq(measure(&technique_ptq, &t, &settings[i], &rtn), RUNG_OK);
+    ck_assert(rtn.layer_error > 0 && fabs(stored.layer_error - rtn.layer_error) < 1e-6 * rtn.layer_error);
+    if (settings[i].scheme.weight_granularity == RUNG_PER_CHANNEL) /* 784-32-16-10: half a byte, a scale, a bias */
+      ck_assert_int_eq(stored.bytes, (784 * 32 + 32 * 16 + 16 * 10) / 2 + 4 * (32 + 16 + 10) + 4 * (32 + 16 + 10));
+  }
+  trial_end(&t);
+}
+END_TEST
+
+START_TEST(outputs_of_no_form_are_measured) {
+  trial_options options;
+  trial t = begin(&options);
+  rung_model *real = trial_load(&t);
+  float *y = calloc((size_t)(t.test->count * t.test->classes), sizeof *y);
+  technique_result result = {0};
+  int64_t zeros = 0;
+  for (int64_t i = 0; i < t.test->count; i++) zeros += t.test->labels[i] == 0;
+  ck_assert_int_eq(trial_measure_outputs(&t, real, y, &result), RUNG_OK);
+  ck_assert(result.output_error == 1 && result.accuracy == (double)zeros / (double)t.test->count);
+  for (int64_t i = 0; i < t.test->count; i++) y[i * t.test->classes + t.test->labels[i]] = 1;
+  ck_assert_int_eq(trial_measure_outputs(&t, real, y, &result), RUNG_OK);
+  ck_assert(result.output_error != 1 && result.accuracy == 1);
+  free(y);
+  rung_model_free(real);
+  trial_end(&t);
+}
+END_TEST
+
+/* What the decomposition is for. */
+START_TEST(llm_int8_bears_outliers) {
+  trial_options options;
+  trial t = begin(&options);
+  setting settings[SETTINGS_MOST];
+  ck_assert_int_eq(setting_read_all(&technique_llm_int8, settings), 2);
+  technique_result plain, outliers, rtn;
+  ck_assert_int_eq(measure(&technique_llm_int8, &t, &settings[0], &plain), RUNG_OK);
+  ck_assert_int_eq(measure(&technique_llm_int8, &t, &settings[1], &outliers), RUNG_OK);
+  ck_assert_int_eq(measure(&technique_ptq, &t, &settings[1], &rtn), RUNG_OK);
+  ck_assert(outliers.output_error < 2 * plain.output_error && outliers.output_error < rtn.output_error / 4);
+  ck_assert(fabs(plain.accuracy - t.accuracy) < 0.01 && outliers.bytes > plain.bytes);
+  trial_end(&t);
+}
+END_TEST
+
 TEST_MAIN(CASE(outlier_channels_leave_the_outputs_bits), CASE(a_network_is_trained_once), CASE(settings_are_read),
-          CASE(results_come_back), CASE(what_is_left_out_is_measured))
+          CASE(results_come_back), CASE(what_is_left_out_is_measured),
+          CASE(weights_without_a_program_are_measured_alike), CASE(outputs_of_no_form_are_measured),
+          CASE(llm_int8_bears_outliers))

@@ -37,8 +37,23 @@ START_TEST(layers_have_their_bits) {
                       "assert [l['weight_bits'] for l in layers] == [8, 2, 6], layers\n"
                       "assert [l['output_most'] for l in layers[:2]] == [31, 15], layers\n"
                       "assert r['bits'] == 'mixed'");
+  command_refused(QUANTIZE("--bits", "w4a1"), "rung quantize: 'relu.4' has no negative values", "m q ");
   command_refused(QUANTIZE("--layer", "fc9=w8"), "--layer 'fc9': expected one of fc1, fc2, fc3", "m q ");
+  command_refused(QUANTIZE("--layer", "fc1=a5,fc3=w4a8"),
+                  "--layer fc3=w4a8: it puts out the logits, which stay int32; expected fc3=wN", "m q ");
   command_refused(QUANTIZE("--layer", "fc1=w8,fc1=w2"), "--layer 'fc1': it has bits twice", "m q ");
+}
+END_TEST
+
+/* Before the FP32 network is tested. */
+START_TEST(an_accumulator_that_is_too_small_is_named) {
+  train();
+  const run *r = QUANTIZE("--accumulator-bits", "8");
+  command_refused(r, "rung quantize: --accumulator-bits 8: 'fc1.weight' has 784 inputs of magnitude up to 255", "m ");
+  ck_assert_str_eq(r->out, "");
+  r = QUANTIZE("--accumulator-bits", "12", "--bits", "w1a8");
+  command_refused(r, "--accumulator-bits 12: 'fc1.weight' has 784 inputs", "m ");
+  ck_assert_str_eq(r->out, "");
 }
 END_TEST
 
@@ -54,10 +69,11 @@ START_TEST(a_size_limit_is_kept) {
   r = QUANTIZE("--size-limit", "14000", "--method", "mse");
   expect_run(r, 0, "m q ");
   expect_in(r->out, "SQNR");
-  command_refused(QUANTIZE("--size-limit", "1k"), "--size-limit 1k: a limit of 1000 bytes: the fewest bits take 6",
-                  "m q ");
+  r = CONTINUE("quantize", "m", "--data", "nowhere", "-o", "q", "--size-limit", "1k"); /* no data is read */
+  command_refused(r, "--size-limit 1k: the fewest bits take 6962 bytes", "m q ");
+  expect_run(QUANTIZE("--size-limit", "6962"), 0, "m q ");
 }
 END_TEST
 
 TEST_MAIN(CASE(methods_change_weights_and_what_is_written_runs), CASE(layers_have_their_bits),
-          CASE(a_size_limit_is_kept))
+          CASE(an_accumulator_that_is_too_small_is_named), CASE(a_size_limit_is_kept))

@@ -207,6 +207,39 @@ START_TEST(tables_are_printed_without_a_page) {
 }
 END_TEST
 
+/* Behind GPTQ's integers stand its rounded weights: what it cost is told against the network that they came from. */
+START_TEST(the_float_network_tells_what_a_method_cost) {
+  make_models();
+  expect_run(CONTINUE("quantize", "m", "--data", SAMPLE, "--bits", "w3a8", "--method", "gptq", "-o", "g", "-q", FAST),
+             0, "g m q ");
+  const run *r = CONTINUE("report", "g", "--data", SAMPLE, "-n", "100", "--frontier", "none", FAST);
+  expect_run(r, 0, "g m q ");
+  expect_in(r->out, "the weights behind the integers are rounded already: --against FILE tells what that cost");
+  r = CONTINUE("report", "g", "--data", SAMPLE, "-n", "100", "--frontier", "none", "--against", "m", FAST);
+  ck_assert_ptr_null(strstr(r->out, "rounded already"));
+  r = CONTINUE("report", "g", "--data", SAMPLE, "-n", "100", "--frontier", "none", "--against", "m", "--json", FAST);
+  expect_json(r->out, "assert all(1 < l['weights']['sqnr_db'] < 20 for l in r['report']['layers']), r");
+  command_refused(CONTINUE("report", "g", "--data", SAMPLE, "--against", "q", FAST),
+                  "--against 'q': a model in w3a3, expected the FP32 network that g came from", "g m q ");
+  expect_run(CONTINUE("train", "--data", SAMPLE, "--model", "linear 10", "--epochs", "1", "-o", "o", "-q", FAST), 0,
+             "g m o q ");
+  command_refused(CONTINUE("report", "g", "--data", SAMPLE, "--against", "o", FAST),
+                  "--against 'o': has other layers than g, expected the FP32 network that it came from", "g m o q ");
+}
+END_TEST
+
+/* Accumulators of 9 bits leave a weight of 1 an output. */
+START_TEST(a_layer_that_says_nothing_is_named) {
+  make_models();
+  expect_run(CONTINUE("quantize", "m", "--data", SAMPLE, "--accumulator-bits", "9", "-o", "z", "-q", FAST), 0,
+             "m q z ");
+  const run *r = CONTINUE("report", "z", "--data", SAMPLE, "-n", "40", "--frontier", "none", FAST);
+  expect_in(r->out, "\nfc2 puts out the same on every example\n");
+  r = CONTINUE("report", "q", "--data", SAMPLE, "-n", "40", "--frontier", "none", FAST);
+  ck_assert_ptr_null(strstr(r->out, "puts out the same"));
+}
+END_TEST
+
 /* The report has of each layer what the training told of it. */
 START_TEST(watched_weights_are_reported) {
   make_models();
@@ -261,5 +294,6 @@ END_TEST
 
 TEST_MAIN(CASE(a_page_has_all_that_was_measured), CASE(names_stay_text), CASE(a_regression_has_no_classes),
           CASE(a_page_asks_for_nothing), CASE(a_report_is_the_same_file_every_time),
-          CASE(tables_are_printed_without_a_page), CASE(watched_weights_are_reported),
+          CASE(tables_are_printed_without_a_page), CASE(the_float_network_tells_what_a_method_cost),
+          CASE(a_layer_that_says_nothing_is_named), CASE(watched_weights_are_reported),
           CASE(a_failure_leaves_the_old_page))

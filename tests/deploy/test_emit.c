@@ -82,7 +82,11 @@ static void write_table(int count) {
   fclose(file);
 }
 
-enum { NETWORKS = 28, INPUTS = 12 };
+enum { RANDOM = 28, NETWORKS = RANDOM + 2 * LENGTH(low_scheme), INPUTS = 12 };
+
+static recipe network_recipe(int index) {
+  return index < RANDOM ? random_recipe(index) : low_recipe(index - RANDOM);
+}
 
 /* What a trace must show: the program's own activations, layer by layer. */
 static struct {
@@ -140,13 +144,14 @@ static int64_t count_differing(const rung_program *program, const network *emitt
   return differ + expected_trace.differ;
 }
 
-/* Each recipe of the list, with weights packed or not, and with the Arm branch in the text or not. */
+/* Each recipe of the list, with weights packed or not, and with the Arm branch in the text or not; undefined behaviour
+ * ends one of the four. */
 START_TEST(emitted_c_computes_what_the_program_computes) {
   const char *cc = compiler(_i / 2);
   const bool packed = _i % 2;
   rung_program *programs[NETWORKS];
   for (int i = 0; i < NETWORKS; i++) {
-    const recipe of = random_recipe(i);
+    const recipe of = network_recipe(i);
     char name[16];
     snprintf(name, sizeof name, "net%d", i);
     programs[i] = random_program(&of);
@@ -155,8 +160,9 @@ START_TEST(emitted_c_computes_what_the_program_computes) {
   }
   write_table(NETWORKS);
   ck_assert_int_eq(run_command("cd '%s' && for i in $(seq 0 %d); do defines=\"$defines -DNET${i}_TRACE\"; done && "
-                               "%s " STRICT " -O1 $defines -shared -fPIC net*.c table.c -o nets.so",
-                               folder(), NETWORKS - 1, cc),
+                               "%s " STRICT " -O1 %s $defines -shared -fPIC net*.c table.c -o nets.so",
+                               folder(), NETWORKS - 1, cc,
+                               _i == 1 ? "-fsanitize=undefined -fsanitize-undefined-trap-on-error" : ""),
                    0);
   char path[128];
   snprintf(path, sizeof path, "./%s/nets.so", folder());
@@ -182,7 +188,7 @@ START_TEST(arm_pairs_of_products_give_the_same) {
   if (system("command -v arm-none-eabi-gcc > /dev/null 2>&1 && command -v qemu-arm-static > /dev/null 2>&1") != 0)
     test_skip("no arm-none-eabi-gcc, or no qemu-arm-static");
   for (int i = 0; i < NETWORKS; i++) {
-    const recipe of = random_recipe(i);
+    const recipe of = network_recipe(i);
     const rung_emit_options options = {.with_test = true, .cmsis = true, .bits_packed = i < LENGTH(every_scheme)};
     char name[16];
     snprintf(name, sizeof name, "net%d", i);
@@ -263,6 +269,85 @@ START_TEST(two_by_two_by_hand) {
 }
 END_TEST
 
+static void set_parameter(rung_model *model, const char *name, const float *values) {
+  for (int p = 0; p < rung_model_parameter_count(model); p++) {
+    const rung_parameter at = rung_model_parameter(model, p);
+    if (strcmp(at.name, name) != 0) continue;
+    int64_t count;
+    expect_ok(rung_shape_count(&at.shape, &count));
+    memcpy(at.value, values, (size_t)count * sizeof *values);
+    return;
+  }
+  ck_abort_msg("no parameter %s", name);
+}
+
+/* Three inputs, two hidden signs. The bits of weights (1, -1, 1) are 1 0 1, those of (-1, -1, -1), which the batch norm
+ * turns around, 1 1 1; acc - 0.5 >= 0 from acc = 1 on, 0.5 - acc >= 0, where acc' = -acc, from acc' = 0 on. */
+START_TEST(signs_by_hand) {
+  static float x[3] = {1, -1, 1}, targets[2];
+  const rung_tensor inputs = {.shape = RUNG_SHAPE(1, 3), .data = x};
+  const rung_tensor wanted = {.shape = RUNG_SHAPE(1, 2), .data = targets};
+  rung_dataset *data = rung_dataset_new("x", &inputs, NULL, 0, &wanted);
+  const recipe of = {.scheme = low_scheme[0], .layers = 2, .width = {3, 2, 2}, .norm = true};
+  rung_model *model = recipe_model(&of, &(rung_rng){0});
+  set_parameter(model, "fc1.weight", (const float[]){0.9f, -0.9f, 0.9f, -0.9f, -0.9f, -0.9f});
+  set_parameter(model, "fc1.norm.weight", (const float[]){1, -1});
+  set_parameter(model, "fc1.norm.bias", (const float[]){0, 0});
+  set_parameter(model, "fc1.norm.running_mean", (const float[]){0.5f, 0.5f});
+  rung_model_touch(model);
+  expect_ok(rung_quantize(model, &of.scheme));
+  expect_ok(rung_calibrate(model, data, 0));
+  rung_program *program = rung_freeze(model);
+  ck_assert_msg(program != NULL, "%s", rung_error());
+  expect_ok(rung_emit_c(program, "net", folder(), NULL));
+  char *source = text_of("net.c"), *header = text_of("net.h");
+  static const char *const lines[] = {
+      " * product  x1_w1: in - 2 popcount(w ^ x) (eq. 70)\n",
+      "static const uint32_t fc1_weight[4] = {\n    0x00000005, 0x00000007, 0x00000000, 0x00000000,\n};\n",
+      "static const int32_t fc1_threshold[2] = {\n              1,           0,\n};\n",
+      "static uint32_t scratch[2];\n",
+  };
+  for (int i = 0; i < LENGTH(lines); i++) ck_assert_msg(strstr(source, lines[i]) != NULL, "lacks: %s", lines[i]);
+  ck_assert_ptr_nonnull(strstr(header, "An input q of -1 or 1 stands"));
+  free(source);
+  free(header);
+  remove_folder();
+  rung_program_free(program);
+  rung_model_free(model);
+  rung_dataset_free(data);
+}
+END_TEST
+
+/* The low recipes are worth their name: each form, and each way into planes, is in one of their sources at least. */
+START_TEST(the_low_recipes_have_every_form) {
+  static const char *const lines[] = {"product  x1_w1:",
+                                      "product  x2_w1:",
+                                      "product  x1_w2:",
+                                      "product  x2_w2:",
+                                      "const int q = input_table[",
+                                      "const int q = input[k];",
+                                      "nonzero |=",
+                                      "linear_steps(&layers[1]",
+                                      "linear_groups(&layers[0]",
+                                      "linear(&layers[0]",
+                                      "store_low(y, j, sum",
+                                      "store_low(y, j + c",
+                                      "put(y, l->planes, j, (int)r)"};
+  int found[LENGTH(lines)] = {0};
+  for (int i = 0; i < 2 * LENGTH(low_scheme); i++) {
+    const recipe of = low_recipe(i);
+    rung_program *program = random_program(&of);
+    expect_ok(rung_emit_c(program, "net", folder(), NULL));
+    char *source = text_of("net.c");
+    for (int l = 0; l < LENGTH(lines); l++) found[l] += strstr(source, lines[l]) != NULL;
+    free(source);
+    rung_program_free(program);
+  }
+  for (int l = 0; l < LENGTH(lines); l++) ck_assert_msg(found[l] > 0, "none has: %s", lines[l]);
+  remove_folder();
+}
+END_TEST
+
 /* The emitted test passes; with one weight changed it fails. */
 START_TEST(the_emitted_test_sees_a_wrong_weight) {
   const recipe of = {.layers = 2, .width = {20, 12, 5}, .seed = 7, .real_inputs = true, .scheme = every_scheme[5 * _i]};
@@ -289,7 +374,7 @@ END_TEST
 /* ---- The text --------------------------------------------------------------------------------------------------- */
 
 START_TEST(the_same_program_gives_the_same_bytes) {
-  const recipe of = random_recipe(_i);
+  const recipe of = network_recipe(2 * _i);
   const rung_emit_options options = {.with_test = true, .bits_packed = true, .cmsis = true};
   static const char *const files[] = {"net.c", "net.h", "net_test.c"};
   char *before[3];
@@ -324,7 +409,7 @@ static bool has_word(const char *text, const char *word) {
 /* No float, no memory of its own, nothing of a library but fixed-width integers and limits. */
 START_TEST(the_text_keeps_to_integers) {
   static const char *const absent[] = {"float", "double", "malloc", "free", "printf", "math", "stdlib", "$", "goto"};
-  const recipe of = random_recipe(_i);
+  const recipe of = network_recipe(2 * _i);
   rung_program *program = random_program(&of);
   expect_ok(rung_emit_c(program, "net", folder(), NULL));
   char *source = text_of("net.c"), *header = text_of("net.h");
@@ -461,7 +546,7 @@ START_TEST(folders_are_made_or_named) {
 END_TEST
 
 TEST_MAIN(CASES(emitted_c_computes_what_the_program_computes, 4), CASE(arm_pairs_of_products_give_the_same),
-          CASE(two_by_two_by_hand), CASES(the_emitted_test_sees_a_wrong_weight, 2),
-          CASES(the_same_program_gives_the_same_bytes, 14), CASES(the_text_keeps_to_integers, 14),
-          CASE(names_of_layers_become_identifiers), CASES(the_report_counts_bytes, 7),
-          CASE(names_that_are_none_are_refused), CASE(folders_are_made_or_named))
+          CASE(two_by_two_by_hand), CASE(signs_by_hand), CASE(the_low_recipes_have_every_form),
+          CASES(the_emitted_test_sees_a_wrong_weight, 2), CASES(the_same_program_gives_the_same_bytes, NETWORKS / 2),
+          CASES(the_text_keeps_to_integers, NETWORKS / 2), CASE(names_of_layers_become_identifiers),
+          CASES(the_report_counts_bytes, 7), CASE(names_that_are_none_are_refused), CASE(folders_are_made_or_named))

@@ -211,6 +211,10 @@ START_TEST(what_onnx_runtime_quantized_computes_its_logits) {
 }
 END_TEST
 
+/* In fc1, fc3, fc4, fc2, one behind the other. */
+static const rung_layer_scheme own_bits[] = {
+    {"fc3", .weight_bits = 4}, {"fc2", .weight_bits = 3}, {"fc1", .weight_bits = 8, .activation_bits = 6}};
+
 static const struct {
   network kind;
   rung_scheme scheme;
@@ -237,6 +241,8 @@ static const struct {
     {NETWORK_NO_ACTIVATION, {.activation_bits = 4, .activation_signed = true}, {0}},
     {NETWORK_DEEP, {.weight_granularity = RUNG_PER_GROUP, .weight_group = 32}, {0}},
     {NETWORK_RELU, {.weight_bits = 4, .weight_granularity = RUNG_PER_GROUP, .weight_group = 16}, {0}},
+    {NETWORK_DEEP, {.layers = own_bits, .layer_count = 2}, {0}},
+    {NETWORK_DEEP, {.weight_bits = 2, .activation_bits = 4, .layers = own_bits, .layer_count = 3}, {0}},
 };
 
 /* A program, exported and imported, freezes to the same integers; then it trains on. */
@@ -264,6 +270,27 @@ START_TEST(what_rung_quantized_comes_back) {
   rung_model_free(back);
   rung_model_free(model);
   pictures_free(&data);
+}
+END_TEST
+
+/* An input in f32 keeps its bits, where they are others than those of activations. */
+START_TEST(bits_of_real_inputs_come_back) {
+  golden file = {0};
+  read_golden(&file, "mlp_dynamo20", "mlp");
+  rung_model *model = import(file.path);
+  calibrate(model, file.data, &(rung_scheme){.weight_bits = 4, .activation_bits = 4, .input_bits = 6});
+  rung_program *program = freeze(model);
+  expect_ok(rung_program_export_onnx(program, scratch_path("qdq.onnx"), NULL));
+  rung_model *back = import(scratch_path("qdq.onnx"));
+  ck_assert_int_eq(rung_model_scheme(back)->input_bits, 6);
+  rung_metrics one, other;
+  expect_ok(rung_evaluate(model, file.data, &one));
+  expect_ok(rung_evaluate(back, file.data, &other));
+  ck_assert(one.loss == other.loss);
+  rung_program_free(program);
+  rung_model_free(back);
+  rung_model_free(model);
+  rung_dataset_free(file.data);
 }
 END_TEST
 
@@ -844,7 +871,7 @@ END_TEST
 TEST_MAIN(CASES(what_pytorch_exported_computes_its_logits, LENGTH(exported)), CASES(parameters_are_pytorchs, 5),
           CASES(an_import_is_quantized_trained_and_exported, 4),
           CASES(what_onnx_runtime_quantized_computes_its_logits, 4), CASES(what_rung_quantized_comes_back, LENGTH(own)),
-          CASE(biases_of_many_bits_come_back), CASES(what_rung_lacks_is_named, 48),
+          CASE(bits_of_real_inputs_come_back), CASE(biases_of_many_bits_come_back), CASES(what_rung_lacks_is_named, 48),
           CASES(small_graphs_compute_what_they_say, 25), CASES(integers_of_a_file_are_the_programs, 4),
           CASE(names_fit_the_text), CASE(the_loss_can_be_chosen), CASES(tensors_are_held_against_their_data, 6),
           CASES(data_beside_the_model_is_held_against_its_file, LENGTH(external)),

@@ -78,6 +78,16 @@ static inline run *command_run(const char *folder, const char *error, const char
   return command_continue(folder, error, arguments);
 }
 
+/* No piece of "rung quantize: quantize: ..." is said twice in a row. */
+static inline void command_says_nothing_twice(const char *line, const char *name) {
+  size_t skip = strncmp(line, name, strlen(name)) == 0 && line[strlen(name)] == ' ' ? strlen(name) + 1 : 0;
+  const char *piece = line + skip, *end;
+  for (; (end = strstr(piece, ": ")) != NULL; piece = end + 2) {
+    const size_t length = (size_t)(end - piece) + 2;
+    ck_assert_msg(strncmp(piece, end + 2, length) != 0, "'%.*s' twice: '%s'", (int)length, piece, line);
+  }
+}
+
 /* Exit status 2, one line on standard error that says `part`, and nothing in the folder but what was there. */
 static inline void command_refused(const run *r, const char *part, const char *left) {
   ck_assert_msg(r->status == 2, "exit status %d, '%s'", r->status, r->error);
@@ -85,6 +95,7 @@ static inline void command_refused(const run *r, const char *part, const char *l
   ck_assert_msg(strncmp(r->error, COMMAND_NAME, name) == 0 && strchr(": ", r->error[name]), "'%s'", r->error);
   ck_assert_msg(strchr(r->error, '\n') == r->error + strlen(r->error) - 1, "not one line: '%s'", r->error);
   ck_assert_msg(strstr(r->error, part) != NULL, "'%s' lacks '%s'", r->error, part);
+  command_says_nothing_twice(r->error, COMMAND_NAME);
   ck_assert_str_eq(r->left, left);
 }
 

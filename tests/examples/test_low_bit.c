@@ -18,6 +18,7 @@ static const struct {
     {{"--recipe", "best"}, "--recipe 'best': expected brevitas or better"},
     {{"--epochs", "-1"}, "--epochs '-1'"},
     {{"--epochs", "many"}, "--epochs 'many'"},
+    {{"--move", "28"}, "--move '28'"},
     {{"--validation", "2000"}, "--validation 2000: expected fewer than the 2000 training pictures"},
     {{"--validation", "-1"}, "--validation '-1'"},
     {{"--seed", "-1"}, "--seed '-1'"},
@@ -87,8 +88,8 @@ START_TEST(threads_change_no_bit) {
 END_TEST
 
 START_TEST(help_names_every_option) {
-  static const char *const options[] = {"--network",    "--bits", "--recipe",  "--epochs", "--data",
-                                        "--validation", "--seed", "--threads", "--save"};
+  static const char *const options[] = {"--network", "--move",       "--bits", "--recipe",  "--epochs",
+                                        "--data",    "--validation", "--seed", "--threads", "--save"};
   const run *r = expect_good(RUN("--help"));
   ck_assert_int_eq(strncmp(r->out, "usage: low_bit", 14), 0);
   for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) expect_in(r->out, options[i]);

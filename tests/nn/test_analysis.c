@@ -161,7 +161,7 @@ static void expect_shares(const rung_values_analysis *values) {
 
 START_TEST(every_form_is_analyzed_and_left_as_it_was) {
   const recipe *r = &recipes[_i];
-  problem *p = problem_new(_i % 2 ? RUNG_F32 : RUNG_U8, 103, 1);
+  problem *p = problem_new(_i % 2 && !r->signs ? RUNG_F32 : RUNG_U8, 103, 1);
   rung_model *model = recipe_model(r, 2, 5);
   quantize(model, p->data, &r->scheme);
   ck_assert_msg(rung_fit(model, p->data, &r->fit) == RUNG_OK, "%s", rung_error());
@@ -193,6 +193,71 @@ START_TEST(every_form_is_analyzed_and_left_as_it_was) {
     expect_shares(&rung_analysis_activation(analysis, i)->values);
   rung_analysis_free(analysis);
   rung_model_free(model);
+  problem_free(p);
+}
+END_TEST
+
+/* ---- Against another model -------------------------------------------------------------------------------------- */
+
+/* Weights that were rounded lose nothing against themselves, and what they lost against those that they came from. */
+START_TEST(a_reference_tells_what_rounding_cost) {
+  rung_model *model = hand_model(), *reference = hand_model();
+  rung_dataset *data = hand_data();
+  static const float rounded[] = {1, 0, -2, 2};
+  memcpy(problem_parameter(model, "fc1.weight"), rounded, sizeof rounded);
+  quantize(model, data, &(rung_scheme){.weight_bits = 2, .observer = {.kind = RUNG_OBSERVER_MIN_MAX}});
+  rung_analysis *alone = analyze(model, data, 0), *against = rung_analyze_against(model, reference, data, 0);
+  ck_assert_msg(against != NULL, "%s", rung_error());
+  ck_assert(isinf(rung_analysis_layer(alone, 0)->weights.sqnr));
+  const rung_layer_analysis *fc1 = rung_analysis_layer(against, 0);
+  expect_near(fc1->weights.sqnr, 10 * log10(7.41 / 0.41));
+  ck_assert(fc1->weights.most == 1.5f && fc1->sqnr < rung_analysis_layer(alone, 0)->sqnr - 10);
+  rung_analysis_free(alone);
+  rung_analysis_free(against);
+  rung_dataset_free(data);
+  rung_model_free(model);
+  rung_model_free(reference);
+}
+END_TEST
+
+/* Calibration changes no weight but folds batch norms, and the reference's are folded alike. Batches differ. */
+START_TEST(a_reference_that_is_the_same_network_changes_nothing) {
+  const recipe *r = &recipes[_i];
+  if (r->scheme.weight_storage != RUNG_STORAGE_F32) return;
+  problem *p = problem_new(_i % 2 && !r->signs ? RUNG_F32 : RUNG_U8, 103, 1);
+  rung_model *model = recipe_model(r, 2, 5), *reference = recipe_model(r, 1, 5);
+  quantize(model, p->data, &r->scheme);
+  rung_analysis *alone = analyze(model, p->data, 0), *against = rung_analyze_against(model, reference, p->data, 0);
+  ck_assert_msg(against != NULL, "%s: %s", r->name, rung_error());
+  ck_assert(rung_model_form(reference) == RUNG_FORM_FLOAT && !rung_model_quantization(reference));
+  for (int i = 0; i < rung_analysis_layers(alone); i++) {
+    const rung_layer_analysis *one = rung_analysis_layer(alone, i), *other = rung_analysis_layer(against, i);
+    ck_assert_msg(one->sqnr == other->sqnr && one->weights.sqnr == other->weights.sqnr, "%s, %s", r->name, one->name);
+    ck_assert(one->activation == other->activation);
+  }
+  rung_analysis_free(alone);
+  rung_analysis_free(against);
+  rung_model_free(model);
+  rung_model_free(reference);
+  problem_free(p);
+}
+END_TEST
+
+START_TEST(another_network_is_no_reference) {
+  problem *p = problem_new(RUNG_U8, 103, 1);
+  rung_model *model = perceptron(1, 1), *reference = perceptron(1, 1);
+  rung_model *other = rung_model_new(&(rung_model_options){.batch = BATCH, .threads = 1, .seed = 1});
+  rung_loss_cross_entropy(rung_linear(rung_input(other, "x", RUNG_SHAPE(FEATURES)), "fc1", CLASSES));
+  quantize(model, p->data, &(rung_scheme){0});
+  quantize(reference, p->data, &(rung_scheme){0});
+  REFUSED(rung_analyze_against(model, reference, p->data, 0) ? RUNG_OK : rung_error_status(), RUNG_ERROR_ARGUMENT,
+          "analyze: the reference is quantized, expected it in FP32");
+  REFUSED(rung_analyze_against(model, other, p->data, 0) ? RUNG_OK : rung_error_status(), RUNG_ERROR_SHAPE,
+          "analyze: the reference is another network");
+  ck_assert_int_eq(rung_model_form(model), RUNG_FORM_INTEGER);
+  rung_model_free(model);
+  rung_model_free(reference);
+  rung_model_free(other);
   problem_free(p);
 }
 END_TEST
@@ -266,4 +331,6 @@ END_TEST
 TEST_MAIN(CASE(weights_are_measured_as_by_hand), CASE(histograms_of_weights_have_a_bin_for_every_part_of_a_step),
           CASE(activations_are_measured_as_by_hand), CASE(dead_outputs_are_counted),
           CASES(every_form_is_analyzed_and_left_as_it_was, RECIPES), CASE(flips_are_those_that_were_seen),
+          CASE(a_reference_tells_what_rounding_cost),
+          CASES(a_reference_that_is_the_same_network_changes_nothing, RECIPES), CASE(another_network_is_no_reference),
           CASE(each_bit_is_worth_six_decibel), CASE(what_cannot_be_analyzed_is_refused))

@@ -272,7 +272,12 @@ START_TEST(the_limit_is_kept_and_used) {
   ck_assert_int_gt(program_bytes(model), bytes[0]);
   ck_assert_int_eq(rung_evaluate(model, held_out->data, &metrics), RUNG_OK);
   ck_assert_msg(metrics.loss < loss[0], "loss %g, at 3 bits %g, at 4 bits %g", metrics.loss, loss[0], loss[1]);
-  REFUSED(rung_mixed_precision(model, p->data, 100, NULL), RUNG_ERROR_ARGUMENT, "a limit of 100 bytes: the fewest");
+  char says[80];
+  const int64_t least = rung_mixed_precision_least(model, NULL);
+  snprintf(says, sizeof says, "a limit of %lld bytes: the fewest bits take %lld", (long long)least - 1,
+           (long long)least);
+  REFUSED(rung_mixed_precision(model, p->data, least - 1, NULL), RUNG_ERROR_ARGUMENT, says);
+  ck_assert_int_eq(rung_mixed_precision_least(model, &(rung_mixed_options){.least_bits = 9}), 0);
   REFUSED(rung_mixed_precision(model, p->data, limit, &(rung_mixed_options){.least_bits = 9}), RUNG_ERROR_ARGUMENT,
           "9..8 to choose from");
   rung_model_free(model);

@@ -342,6 +342,25 @@ START_TEST(a_model_calibrated_on_reals_takes_integers) {
 }
 END_TEST
 
+/* Its table is one of bytes: of reals it is refused before anything is calibrated; weights in a storage format are
+ * behind no integers. */
+START_TEST(reals_are_not_rescaled_in_integers) {
+  problem *real = problem_new(RUNG_F32, 103, 1), *pixels = problem_new(RUNG_U8, 103, 1);
+  rung_model *model = rung_model_new(&(rung_model_options){.batch = BATCH, .threads = 1, .seed = 1});
+  rung_node *x = rung_rescale(rung_input(model, "x", RUNG_SHAPE(FEATURES)), 2, -1);
+  rung_loss_cross_entropy(rung_linear(x, "fc1", CLASSES));
+  ck_assert_int_eq(rung_quantize(model, &(rung_scheme){0}), RUNG_OK);
+  REFUSED(rung_calibrate(model, real->data, 0), RUNG_ERROR_UNSUPPORTED, "'x' is f32; give it u8 or i8, or rescale the");
+  ck_assert_ptr_null(rung_model_quantization(model));
+  ck_assert_int_eq(rung_calibrate(model, pixels->data, 0), RUNG_OK);
+  ck_assert_int_eq(rung_quantize(model, &(rung_scheme){.weight_storage = RUNG_STORAGE_BF16}), RUNG_OK);
+  ck_assert_int_eq(rung_calibrate(model, real->data, 0), RUNG_OK);
+  rung_model_free(model);
+  problem_free(real);
+  problem_free(pixels);
+}
+END_TEST
+
 TEST_MAIN(CASE(calls_in_the_wrong_order_are_refused), CASE(forms_stand_side_by_side),
           CASES(forms_share_their_weights, 3), CASE(calibration_sees_the_first_examples),
           CASE(calibration_changes_no_weight), CASES(known_ranges_calibrate_without_data, 2),
@@ -349,4 +368,4 @@ TEST_MAIN(CASE(calls_in_the_wrong_order_are_refused), CASE(forms_stand_side_by_s
           CASE(a_failed_calibration_leaves_none), CASES(a_model_calibrated_on_one_type_refuses_another, FORMS - 1),
           CASES(a_model_calibrated_on_one_grid_refuses_another, FORMS - 1),
           CASE(a_scheme_out_of_range_is_refused_and_changes_nothing), CASES(training_observes_each_step, FORMS - 1),
-          CASE(training_with_the_integers_mends_what_rounding_broke))
+          CASE(training_with_the_integers_mends_what_rounding_broke), CASE(reals_are_not_rescaled_in_integers))

@@ -49,8 +49,9 @@ typedef struct rung_layer_analysis {
   int64_t in, out;
   rung_values_analysis weights;
   int activation; /* of its output, behind the clamp, among the activations; -1: it has none, the output being logits */
-  double sqnr;    /* dB, of its output in the integer network against that of the FP32 weights behind it: errors of
-                     earlier layers too. QAT at few bits leaves those weights behind, and this says less */
+  double sqnr;    /* dB, of its output in the integer network against that of the reference, by default the FP32 weights
+                     behind it: errors of earlier layers too. QAT at few bits leaves those weights behind, and this says
+                     less */
   int64_t dead;   /* outputs that had one and the same integer on every example */
   int64_t flips;  /* times that a weight's integer changed while it was watched (rung_oscillation); -1, and so in the
                      next two: it was not */
@@ -65,6 +66,11 @@ typedef struct rung_analysis rung_analysis;
  * simulated in a storage format; RUNG_ERROR_ARGUMENT, RUNG_ERROR_SHAPE, the dataset does not fit it;
  * RUNG_ERROR_NUMERIC, a parameter or an activation is not finite. */
 RUNG_API rung_analysis *rung_analyze(rung_model *model, const rung_dataset *dataset, int64_t examples);
+/* The same against the weights and outputs of another model in FP32: the network that the model came from. Methods of
+ * rung_ptq leave rounded weights behind the integers, against which these lose nothing. The reference's batch norms are
+ * folded, if the model's were. RUNG_ERROR_ARGUMENT: it is quantized; RUNG_ERROR_SHAPE: it has other layers. */
+RUNG_API rung_analysis *rung_analyze_against(rung_model *model, rung_model *reference, const rung_dataset *dataset,
+                                             int64_t examples);
 RUNG_API void rung_analysis_free(rung_analysis *analysis);
 
 RUNG_API int64_t rung_analysis_examples(const rung_analysis *analysis);

@@ -78,6 +78,10 @@ RUNG_API rung_sensitivity *rung_sensitivity_new(rung_model *model, const rung_da
                                                 const rung_mixed_options *options);
 RUNG_API void rung_sensitivity_free(rung_sensitivity *sensitivity);
 
+/* The fewest bytes that a limit can be: all layers at least_bits. Nothing is measured. 0 with a message where it cannot
+ * be told. */
+RUNG_API int64_t rung_mixed_precision_least(rung_model *model, const rung_mixed_options *options);
+
 /* Gives the model's scheme the weight bits of every layer that such a measurement calls for, so that its program has at
  * most `limit` bytes of parameters (rung_program_info.weight_bytes). Activations keep the scheme's bits: they take no
  * room in a program. Calibrate, or rung_ptq, comes next. */

@@ -128,6 +128,7 @@ static ending run(session *asked) {
   comparing of = {.asked = asked};
   rung_status status = RUNG_OK;
   if (GIVEN(asked, GRANULARITY)) status = network_check_goes_with(asked, OPTION_GROUP, OPTION_GRANULARITY, "group");
+  if (status == RUNG_OK) status = network_check_group(asked);
   if (status == RUNG_OK && !(test = data_load_test(asked, &owner))) status = rung_error_status();
   if (status == RUNG_OK) status = open_model(&of, test);
   of.list = json_list(asked->report.object, "formats");

@@ -6,6 +6,8 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 /* What the integers take on a device. */
 static void tell_size(session *asked, rung_model *model) {
@@ -19,18 +21,39 @@ static void tell_size(session *asked, rung_model *model) {
   rung_program_free(program);
 }
 
+/* The scheme and --layer are the command line's, and so are named. */
+static rung_status name_option(rung_status status) {
+  static const char *const names[][2] = {{"accumulator_bits ", "--accumulator-bits "}, {"layer ", "--layer "}};
+  char reason[512];
+  snprintf(reason, sizeof reason, "%s", report_reason());
+  for (size_t i = 0; status != RUNG_OK && i < sizeof names / sizeof *names; i++)
+    if (strncmp(reason, names[i][0], strlen(names[i][0])) == 0)
+      return rung_fail(status, "%s%s", names[i][1], reason + strlen(names[i][0]));
+  return status;
+}
+
+/* What the network and the data rule out of a scheme, told by another copy of the model before the work begins. */
+static rung_status rehearse(session *asked, const rung_dataset *train, const rung_scheme *scheme) {
+  rung_model *model = file_open_model(asked, asked->positional[0]);
+  rung_status status = model ? rung_quantize(model, scheme) : rung_error_status();
+  if (status == RUNG_OK) status = rung_calibrate(model, train, 1);
+  rung_model_free(model);
+  return name_option(status);
+}
+
 static ending quantize(session *asked, data_sets *data, rung_model **model, ptq_asked *how) {
   rung_scheme scheme;
   double percent = NAN, before;
   const char *out = TEXT_OF(asked, OUT);
   if (network_scheme(asked, &scheme) != RUNG_OK || ptq_read(asked, &scheme, how) != RUNG_OK) return ENDS_BADLY;
-  if (data_load(asked, data) != RUNG_OK) return ENDS_BADLY;
-  if (network_check_accuracy(asked, data->all) != RUNG_OK) return ENDS_BADLY;
   *model = file_open_model(asked, asked->positional[0]);
   if (!*model || rung_model_use(*model, RUNG_FORM_FLOAT) != RUNG_OK) return ENDS_BADLY;
+  rung_status status = name_option(rung_quantize(*model, &scheme));
+  if (status == RUNG_OK) status = ptq_check(asked, *model, how);
+  if (status != RUNG_OK || data_load(asked, data) != RUNG_OK) return ENDS_BADLY;
+  if (network_check_accuracy(asked, data->all) != RUNG_OK) return ENDS_BADLY;
   data_tell_classes(asked, data->all);
-  rung_status status = rung_quantize(*model, &scheme);
-  if (status != RUNG_OK && how->layers) rung_fail(status, "--%s", rung_error()); /* all else was checked */
+  status = rehearse(asked, data->train, &scheme);
   if (status == RUNG_OK && data->test) status = network_test(asked, *model, data->test, "float_test", &before);
   if (status == RUNG_OK) status = ptq_run(asked, *model, data->train, how);
   if (status == RUNG_OK) status = rung_model_save(*model, out);

@@ -61,6 +61,32 @@ static rung_status print(const subject *of) {
   return RUNG_OK;
 }
 
+static bool has_parameters_of(const rung_model *model, const rung_model *other) {
+  const int count = rung_model_parameter_count(model);
+  bool alike = count == rung_model_parameter_count(other);
+  for (int i = 0; i < count && alike; i++) {
+    const rung_parameter a = rung_model_parameter(model, i), b = rung_model_parameter(other, i);
+    alike = rung_shape_equal(&a.shape, &b.shape);
+  }
+  return alike;
+}
+
+/* The network of --against, or the weights behind the integers. */
+static rung_model *open_real(const session *asked, rung_model *model) {
+  if (!GIVEN(asked, AGAINST)) return model;
+  char bits[8];
+  rung_model *real = file_open_model(asked, TEXT_OF(asked, AGAINST));
+  if (real && !rung_model_quantization(real) && has_parameters_of(real, model)) return real;
+  if (real && rung_model_quantization(real))
+    rung_fail(RUNG_ERROR_ARGUMENT, "--against '%s': a model in %s, expected the FP32 network that %s came from",
+              TEXT_OF(asked, AGAINST), network_bits(real, bits), asked->positional[0]);
+  else if (real)
+    rung_fail(RUNG_ERROR_SHAPE, "--against '%s': has other layers than %s, expected the FP32 network that it came from",
+              TEXT_OF(asked, AGAINST), asked->positional[0]);
+  rung_model_free(real);
+  return NULL;
+}
+
 static ending report_on(subject *of, data_sets *data, rung_dataset **test) {
   session *asked = of->asked;
   if (part_check_frontier(asked) != RUNG_OK || data_load(asked, data) != RUNG_OK) return ENDS_BADLY;
@@ -69,7 +95,7 @@ static ending report_on(subject *of, data_sets *data, rung_dataset **test) {
   of->model = of->test ? file_open_quantized(asked, asked->positional[0]) : NULL;
   if (!of->model) return ENDS_BADLY;
   of->real_path = GIVEN(asked, AGAINST) ? TEXT_OF(asked, AGAINST) : asked->positional[0];
-  of->real = GIVEN(asked, AGAINST) ? file_open_model(asked, of->real_path) : of->model;
+  of->real = open_real(asked, of->model);
   of->object = of->real ? json_new() : NULL;
   if (!of->object) return ENDS_BADLY;
   rung_status status = measure(of);

@@ -43,10 +43,11 @@ static void hint(session *asked, const rung_verification *verification) {
     report_say(&asked->report, "for onnx: --python COMMAND names a Python that has onnxruntime\n");
 }
 
-static ending verify(session *asked, rung_model *model, const rung_dataset *test) {
-  rung_verify_options how = {
-      .compiler = TEXT_OF(asked, COMPILER), .runner = TEXT_OF(asked, RUNNER), .python = TEXT_OF(asked, PYTHON)};
-  if (read_without(asked, &how.executions) != RUNG_OK) return ENDS_BADLY;
+static ending verify(session *asked, rung_model *model, const rung_dataset *test, unsigned executions) {
+  const rung_verify_options how = {.executions = executions,
+                                   .compiler = TEXT_OF(asked, COMPILER),
+                                   .runner = TEXT_OF(asked, RUNNER),
+                                   .python = TEXT_OF(asked, PYTHON)};
   rung_verification *verification = rung_verify(model, test, &how);
   if (!verification) return ENDS_BADLY;
   rung_status status = tell(asked, verification);
@@ -57,9 +58,11 @@ static ending verify(session *asked, rung_model *model, const rung_dataset *test
 }
 
 static ending run(session *asked) {
+  unsigned executions;
+  if (read_without(asked, &executions) != RUNG_OK) return ENDS_BADLY;
   rung_dataset *owner = NULL, *test = data_load_test(asked, &owner);
   rung_model *model = test ? file_open_quantized(asked, asked->positional[0]) : NULL;
-  ending end = model ? verify(asked, model, test) : ENDS_BADLY;
+  ending end = model ? verify(asked, model, test, executions) : ENDS_BADLY;
   rung_model_free(model);
   rung_dataset_free(test);
   rung_dataset_free(owner);

@@ -120,14 +120,35 @@ static void say_tables(report *to, const rung_analysis *analysis) {
   }
 }
 
+/* A layer that says the same of every example is one by mistake. */
+static void say_constant(report *to, const rung_analysis *analysis) {
+  for (int i = 0; i < rung_analysis_layers(analysis) && rung_analysis_examples(analysis) > 1; i++) {
+    const rung_layer_analysis *layer = rung_analysis_layer(analysis, i);
+    if (layer->dead == layer->out) report_say(to, "%s puts out the same on every example\n", layer->name);
+  }
+}
+
+/* Beyond what any width reaches: no weight was lost, as a method of rung quantize had rounded it before. */
+static bool is_rounded_before(const rung_analysis *analysis) {
+  bool all = true;
+  for (int i = 0; i < rung_analysis_layers(analysis); i++)
+    all = all && rung_analysis_layer(analysis, i)->weights.sqnr > 100;
+  return all;
+}
+
 rung_status part_analysis(const subject *of) {
-  rung_analysis *analysis = rung_analyze(of->model, of->test, 0);
+  rung_analysis *analysis = rung_analyze_against(of->model, of->real, of->test, 0);
   if (!analysis) return rung_error_status();
   json *layers = json_list(of->object, "layers"), *activations = json_list(of->object, "activations");
   for (int i = 0; i < rung_analysis_layers(analysis); i++) put_layer(layers, rung_analysis_layer(analysis, i));
   for (int i = 0; i < rung_analysis_activations(analysis); i++)
     put_activation(activations, rung_analysis_activation(analysis, i));
   say_tables(&of->asked->report, analysis);
+  say_constant(&of->asked->report, analysis);
+  if (of->real == of->model && is_rounded_before(analysis))
+    report_say(&of->asked->report,
+               "the weights behind the integers are rounded already: --against FILE tells what that "
+               "cost, FILE being the FP32 network\n");
   rung_analysis_free(analysis);
   return RUNG_OK;
 }

@@ -6,7 +6,9 @@
 
 void emit_dot_name(text *to, const emission *at, emit_format format) {
   text_print(to, "dot");
-  if (at->format_count > 1) text_print(to, "_%s_w%d", rung_dtype_name(format.type), format.width);
+  if (at->format_count < 2) return;
+  if (!format.form->planes) text_print(to, "_%s", rung_dtype_name(format.type));
+  text_print(to, "_%s", format.form->name);
 }
 
 /* What one width of weights needs of a dot function, in plain C and with pairs of 16-bit products. */
@@ -111,9 +113,9 @@ static const char ragged_text[] = "    if (n < 4) {\n"
                                   "    }\n";
 
 static void emit_dot(text *to, const emission *at, emit_format format, bool pairs) {
-  const width_text *width = find_width(format.width);
+  const width_text *width = find_width(format.form->width);
   const char *type = format.type == RUNG_I8 ? "int8_t" : "uint8_t", *suffix = rung_dtype_name(format.type);
-  const bool packed = format.width < 8;
+  const bool packed = format.form->width < 8;
   /* Inlined, gcc -Os runs out of registers in the loop. */
   text_print(to, "%sstatic const void *", pairs ? "__attribute__((noinline)) " : "");
   emit_dot_name(to, at, format);
@@ -124,9 +126,10 @@ static void emit_dot(text *to, const emission *at, emit_format format, bool pair
              "  int32_t a0 = 0, a1 = 0, a2 = 0, a3 = 0%s;\n",
              type, width->type, packed ? ", sum = 0" : "");
   if (pairs && packed)
-    text_print(to, "  const uint32_t ones = 0x00010001, mask = in_register(%d * ones);\n", (1 << format.width) - 1);
+    text_print(to, "  const uint32_t ones = 0x00010001, mask = in_register(%d * ones);\n",
+               (1 << format.form->width) - 1);
   if (at->ragged) text_print(to, "  %s rest[4] = {0, 0, 0, 0}; /* the last inputs, zeros behind them */\n", type);
-  text_print(to, "  for (; n > 0; n -= 4, x += 4, w += %d) {\n", 2 * format.width);
+  text_print(to, "  for (; n > 0; n -= 4, x += 4, w += %d) {\n", 2 * format.form->width);
   if (at->ragged) text_add(to, ragged_text, strlen(ragged_text));
   if (pairs)
     text_print(to, "    const uint32_t x0123 = word(x), x02 = even_%s(x0123), x13 = odd_%s(x0123);\n%s%s", suffix,
@@ -175,8 +178,9 @@ static void emit_widening(text *to, rung_dtype type) {
 static void emit_arm_helpers(text *to, const emission *at) {
   bool packed = false, bytes[2] = {false, false}; /* u8, i8 */
   for (int i = 0; i < at->format_count; i++) {
-    packed = packed || at->format[i].width < 8;
-    bytes[1] = bytes[1] || at->format[i].width == 8;
+    if (at->format[i].form->planes) continue;
+    packed = packed || at->format[i].form->width < 8;
+    bytes[1] = bytes[1] || at->format[i].form->width == 8;
     bytes[at->format[i].type == RUNG_I8] = true;
   }
   text_add(to, arm_head, strlen(arm_head));
@@ -187,19 +191,27 @@ static void emit_arm_helpers(text *to, const emission *at) {
 
 static void emit_dots(text *to, const emission *at, bool pairs) {
   for (int i = 0; i < at->format_count; i++) {
-    text_print(to, "/* acc[c] = sum over n inputs of x w, for four channels; returns where their weights end. */\n");
+    if (at->format[i].form->planes) continue;
+    text_print(to, EMIT_DOT_SAYS);
     emit_dot(to, at, at->format[i], pairs);
     text_print(to, "\n");
   }
 }
 
+bool emit_uses_bytes(const emission *at) {
+  for (int i = 0; i < at->format_count; i++)
+    if (!at->format[i].form->planes) return true;
+  return false;
+}
+
 static bool uses_width(const emission *at, int width) {
   for (int i = 0; i < at->format_count; i++)
-    if (at->format[i].width == width) return true;
+    if (!at->format[i].form->planes && at->format[i].form->width == width) return true;
   return false;
 }
 
 void emit_dot_functions(text *to, const emission *at) {
+  if (!emit_uses_bytes(at)) return;
   for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++)
     if (uses_width(at, widths[i].width)) text_print(to, "%s", widths[i].layout);
   if (at->options.cmsis) {

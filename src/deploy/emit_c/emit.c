@@ -2,6 +2,8 @@
  * file is written. */
 #include "emit.h"
 
+#include "../program.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,68 +11,99 @@
 
 /* ---- What will be emitted --------------------------------------------------------------------------------------- */
 
-/* Bits in which weights of `bits` are stored. */
-static int width_of(int bits, bool packed) {
-  if (!packed || bits > 4) return 8;
-  return bits == 3 ? 4 : bits;
-}
-
 static void use_format(emission *at, emit_format format) {
   for (int i = 0; i < at->format_count; i++)
-    if (at->format[i].width == format.width && at->format[i].type == format.type) return;
+    if (at->format[i].form == format.form && at->format[i].type == format.type) return;
   at->format[at->format_count++] = format;
 }
 
-/* Sums of codes, which have no sign, are larger than those of weights; none reaches 2^31 in a layer that passes. */
-static bool codes_fit(const emit_layer *layer) {
-  const rung_integer_layer *integers = &layer->instruction->integers;
-  const int64_t length = integers->group && integers->group < integers->in ? integers->group : integers->in;
-  return length <= INT32_MAX / (UINT8_MAX << layer->format.width);
+/* Where all inputs are one group, few outputs need no scaling. */
+static int steps_of(const rung_instruction *instruction) {
+  const rung_integer_layer *layer = &instruction->integers;
+  if (!layer->group || layer->groups > 1 || layer->output_type != RUNG_I8 || instruction->bound == INT32_MAX) return 0;
+  if (layer->binary) return 1;
+  return layer->qmin == -1 && layer->qmax == 1 && layer->output_zero_point == 0 ? 2 : 0;
 }
 
 static rung_status describe_layer(emission *at, int index) {
   emit_layer *layer = &at->layer[index];
   layer->instruction = rung_program_instruction(at->program, index);
-  layer->input = rung_program_buffer(at->program, layer->instruction->input);
-  layer->output = rung_program_buffer(at->program, layer->instruction->output);
+  layer->input = &at->buffer[layer->instruction->input];
+  layer->output = &at->buffer[layer->instruction->output];
   const rung_integer_layer *integers = &layer->instruction->integers;
-  layer->format = (emit_format){width_of(integers->weight_format.bits, at->options.bits_packed), integers->input_type};
-  if (layer->format.width < 8 && !codes_fit(layer)) layer->format.width = 8;
+  const emit_form *form = emit_form_of(integers, at->options.bits_packed);
+  layer->format = (emit_format){form, form->planes ? RUNG_U8 : integers->input_type};
+  layer->steps = steps_of(layer->instruction);
   emit_make_id(at, index);
-  if (emit_unit_count(integers) > INT32_MAX / (EMIT_UNIT * EMIT_UNIT))
+  if (emit_unit_count(layer) > INT32_MAX / (EMIT_CHANNELS * form->inputs))
     return rung_fail(RUNG_ERROR_UNSUPPORTED, "emit: %s has %lld weights, more than an int counts", layer->id,
                      (long long)(integers->in * integers->out));
   use_format(at, layer->format);
-  at->grouped = at->grouped || integers->group;
+  at->steps = at->steps || layer->steps;
+  at->grouped = at->grouped || (integers->group && !layer->steps);
   at->ungrouped = at->ungrouped || !integers->group;
-  at->binary = at->binary || integers->binary;
-  at->ragged = at->ragged || integers->in % EMIT_UNIT;
+  at->binary = at->binary || (integers->binary && !layer->steps);
+  at->ragged = at->ragged || (!form->planes && integers->in % form->inputs);
   return RUNG_OK;
+}
+
+/* Up to the last byte of the last buffer. */
+static int64_t scratch_bytes(const emission *at) {
+  int64_t most = 0;
+  for (int i = 0; i <= at->count; i++) {
+    const rung_buffer *buffer = &at->buffer[i];
+    if (buffer->place == RUNG_PLACE_SCRATCH && buffer->offset + buffer->count > most)
+      most = buffer->offset + buffer->count;
+  }
+  return most;
+}
+
+/* What a layer reads as planes is written as such, in scratch; that is smaller, so all of scratch is placed anew. */
+static rung_status place_buffers(emission *at) {
+  for (int i = 0; i < at->count; i++) {
+    const emit_form *form = at->layer[i].format.form;
+    rung_buffer *input = &at->buffer[at->layer[i].instruction->input];
+    if (!form->planes) continue;
+    at->words = true;
+    input->place = RUNG_PLACE_SCRATCH;
+    input->count = (input->count + 31) / 32 * 4 * form->planes;
+    if (i == 0) continue;
+    at->layer[i - 1].planes = form->planes;
+    at->packed = true;
+  }
+  int64_t bytes = 0;
+  rung_status status = program_place(at->buffer, at->count + 1, &bytes);
+  at->scratch = at->words ? bytes : scratch_bytes(at);
+  return status;
 }
 
 /* ---- The report ------------------------------------------------------------------------------------------------- */
 
 /* A row of the table of layers: three pointers, six integers, and what only some programs have. */
 static int64_t row_bytes(const emission *at) {
-  return 36 + (at->format_count > 1 ? 4 : 0) + (at->ungrouped ? 4 : 0) + (at->grouped ? 12 : 0) + (at->binary ? 4 : 0);
+  return 36 + (at->format_count > 1 ? 4 : 0) + (at->ungrouped ? 4 : 0) + (at->grouped ? 12 : 0) + (at->steps ? 8 : 0) +
+         (at->binary ? 4 : 0) + (at->packed ? 4 : 0);
 }
 
-static int64_t constant_bytes(const emission *at, const rung_integer_layer *layer) {
+static int64_t constant_bytes(const emission *at, const emit_layer *described) {
+  const rung_integer_layer *layer = &described->instruction->integers;
+  if (described->steps) return row_bytes(at) + 4 * layer->out * described->steps;
   const int64_t multipliers = 4 * layer->out * layer->groups, bias = layer->out * (layer->group ? 8 : 4);
   return row_bytes(at) + multipliers + bias + layer->out;
 }
 
 /* One dot function, by width and form. */
-static int64_t dot_bytes(const emission *at, int width) {
-  if (at->options.cmsis) return width == 8 ? 120 : 150;
-  return width == 8 ? 215 : 250;
+static int64_t dot_bytes(const emission *at, const emit_form *form) {
+  if (form->planes) return 150;
+  if (at->options.cmsis) return form->width == 8 ? 120 : 150;
+  return form->width == 8 ? 215 : 250;
 }
 
 /* Fitted to what arm-none-eabi-gcc 12 -mcpu=cortex-m4 -Os makes of all kinds of programs: within 60 bytes of it. */
 static int64_t code_bytes(const emission *at) {
   int64_t bytes = 115 + 14 * at->count + (at->ungrouped ? 140 : 0) + (at->grouped ? 280 : 0) + (at->binary ? 20 : 0) +
                   (rung_program_input_table(at->program) ? 30 : 0);
-  for (int i = 0; i < at->format_count; i++) bytes += dot_bytes(at, at->format[i].width) + (at->ragged ? 25 : 0);
+  for (int i = 0; i < at->format_count; i++) bytes += dot_bytes(at, at->format[i].form) + (at->ragged ? 25 : 0);
   return bytes;
 }
 
@@ -84,22 +117,12 @@ static void make_report(emission *at) {
   for (int i = 0; i < at->count; i++) {
     report->macs += at->layer[i].instruction->macs;
     report->weight_bytes += emit_weight_bytes(&at->layer[i]);
-    report->constant_bytes += constant_bytes(at, &at->layer[i].instruction->integers);
+    report->constant_bytes += constant_bytes(at, &at->layer[i]);
   }
   if (rung_program_input_table(at->program)) report->constant_bytes += 256;
   report->ram_bytes = at->scratch;
   report->code_bytes = code_bytes(at);
   report->stack_bytes = stack_bytes(at);
-}
-
-static int64_t scratch_bytes(const rung_program *program) {
-  int64_t most = 0;
-  for (int i = 0; i < rung_program_buffer_count(program); i++) {
-    const rung_buffer *buffer = rung_program_buffer(program, i);
-    if (buffer->place == RUNG_PLACE_SCRATCH && buffer->offset + buffer->count > most)
-      most = buffer->offset + buffer->count;
-  }
-  return most;
 }
 
 /* The caller's input is buffer 0, or the integers that a table makes it of. */
@@ -108,6 +131,7 @@ static rung_buffer input_of(const rung_program *program) {
   rung_buffer input = *rung_program_buffer(program, 0);
   if (!table) return input;
   input.place = RUNG_PLACE_INPUT;
+  input.binary = false;
   input.type = table->type;
   input.scale = table->scale;
   input.zero_point = table->zero_point;
@@ -125,17 +149,20 @@ static rung_status emission_open(emission *at, const rung_program *program, cons
                      (long long)at->options.example_count);
   at->count = rung_program_count(program);
   at->input = input_of(program);
-  at->scratch = scratch_bytes(program);
   at->layer = rung_allocate((size_t)at->count * sizeof *at->layer);
-  if (!at->layer) return RUNG_ERROR_MEMORY;
+  at->buffer = rung_allocate((size_t)(at->count + 1) * sizeof *at->buffer);
+  if (!at->layer || !at->buffer) return RUNG_ERROR_MEMORY;
+  for (int i = 0; i <= at->count; i++) at->buffer[i] = *rung_program_buffer(program, i);
   rung_status status = RUNG_OK;
   for (int i = 0; i < at->count && status == RUNG_OK; i++) status = describe_layer(at, i);
+  if (status == RUNG_OK) status = place_buffers(at);
   if (status == RUNG_OK) make_report(at);
   return status;
 }
 
 static void emission_close(emission *at) {
   rung_release(at->layer);
+  rung_release(at->buffer);
 }
 
 rung_status rung_emit_describe(const rung_program *program, const rung_emit_options *options,

@@ -20,11 +20,10 @@ static const char closing[] = "#ifdef $NAME_TRACE\n"
 
 static void emit_scales(text *to, const emission *at) {
   const rung_buffer *input = &at->input, *logits = at->layer[at->count - 1].output;
-  text_print(
-      to,
-      "/* An input q of %d .. %d stands for the real number %s_INPUT_SCALE * (q - %s_INPUT_ZERO_POINT), a logit q\n"
-      " * for %s_LOGIT_SCALE * q. $name.c uses none of these. */\n",
-      input->qmin, input->qmax, "$NAME", "$NAME", "$NAME");
+  text_print(to, "/* An input q of ");
+  emit_input_range(to, at);
+  text_print(to, " stands for the real number $NAME_INPUT_SCALE * (q - $NAME_INPUT_ZERO_POINT), a logit q\n"
+                 " * for $NAME_LOGIT_SCALE * q. $name.c uses none of these. */\n");
   text_print(to, "#define $NAME_INPUT_SCALE      ");
   text_real(to, input->scale);
   text_print(to, "\n#define $NAME_INPUT_ZERO_POINT %d\n#define $NAME_LOGIT_SCALE      ", input->zero_point);
@@ -42,5 +41,5 @@ void emit_header(text *to, const emission *at) {
              "void $name_run(const %s input[$NAME_INPUTS], int32_t logits[$NAME_OUTPUTS]);\n\n"
              "/* The index of the largest logit, of the first one where several are. */\n"
              "int $name_argmax(const int32_t logits[$NAME_OUTPUTS]);\n\n%s",
-             input->type == RUNG_I8 ? "int8_t" : "uint8_t", closing);
+             emit_input_type(at), closing);
 }

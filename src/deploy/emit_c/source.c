@@ -27,8 +27,8 @@ static const char smlad_head[] =
     "#endif\n\n";
 
 static const char trace_head[] = "#ifdef $NAME_TRACE\n"
-                                 "#define TRACE(layer, output) $name_trace(layer, output)\n"
-                                 "#else\n"
+                                 "#define TRACE(layer, output) $name_trace(layer, output)\n";
+static const char trace_tail[] = "#else\n"
                                  "#define TRACE(layer, output) ((void)0)\n"
                                  "#endif\n\n";
 
@@ -38,6 +38,14 @@ static const char argmax_text[] = "int $name_argmax(const int32_t logits[$NAME_O
                                   "    if (logits[j] > logits[best]) best = j;\n"
                                   "  return best;\n"
                                   "}\n";
+
+const char *emit_input_type(const emission *at) {
+  return at->input.type == RUNG_I8 ? "int8_t" : "uint8_t";
+}
+
+void emit_input_range(text *to, const emission *at) {
+  text_print(to, "%d %s %d", at->input.qmin, at->input.binary ? "or" : "..", at->input.qmax);
+}
 
 /* "0.25 * (q - 3)" */
 static void emit_real(text *to, const rung_buffer *buffer) {
@@ -64,9 +72,11 @@ static void emit_opening(text *to, const emission *at) {
   const rung_buffer *input = &at->input, *logits = at->layer[at->count - 1].output;
   text_print(to, "/* $name: a neural network in integers, written by Rung. It needs C99 and no library.\n *\n *   ");
   for (int i = 0; i < at->count; i++)
-    text_print(to, "%lld -> %s", (long long)at->layer[i].input->count, i % 8 == 7 ? "\n *   " : "");
+    text_print(to, "%lld -> %s", (long long)at->layer[i].instruction->integers.in, i % 8 == 7 ? "\n *   " : "");
   text_print(to, "%lld\n *\n%s", (long long)logits->count, input->type == RUNG_I8 ? usage_signed : usage);
-  text_print(to, " * Input  q in %d .. %d, the real number ", input->qmin, input->qmax);
+  text_print(to, " * Input  q in ");
+  emit_input_range(to, at);
+  text_print(to, ", the real number ");
   emit_real(to, input);
   text_print(to, "\n * Logit  q, the real number ");
   emit_real(to, logits);
@@ -74,62 +84,85 @@ static void emit_opening(text *to, const emission *at) {
   emit_numbers(to, at);
   text_print(to, " *\n * Equations (eq.) are those of Rung's docs/quantization.md. */\n"
                  "#include \"$name.h\"\n\n#include <limits.h>\n\n");
-  text_print(to, "%s%s%s", at->options.cmsis ? smlad_head : "", assumptions, trace_head);
+  text_print(to, "%s%s%s", at->options.cmsis && emit_uses_bytes(at) ? smlad_head : "", assumptions, trace_head);
+  emit_shown(to, at);
+  text_print(to, "%s", trace_tail);
 }
 
-static void emit_place(text *to, const rung_buffer *buffer) {
+static void emit_place(text *to, const emission *at, const rung_buffer *buffer) {
   if (buffer->place == RUNG_PLACE_INPUT)
     text_print(to, "input");
   else if (buffer->place == RUNG_PLACE_LOGITS)
     text_print(to, "logits");
   else if (buffer->offset)
-    text_print(to, "scratch + %lld", (long long)buffer->offset);
+    text_print(to, "scratch + %lld", (long long)(at->words ? buffer->offset / 4 : buffer->offset));
   else
     text_print(to, "scratch");
+}
+
+static int64_t signed_table_value(const void *context, int64_t index) {
+  return (int8_t)((const rung_input_table *)context)->q[index];
 }
 
 static int64_t table_value(const void *context, int64_t index) {
   return ((const rung_input_table *)context)->q[index];
 }
 
-static void emit_input_table(text *to, const rung_input_table *table) {
-  text_print(to, "/* What the input becomes before the first layer reads it, by its byte. */\n"
-                 "static const uint8_t input_table[256] = {\n");
-  text_rows(to, 256, 16, 4, false, table_value, table);
+/* Bytes, or what goes into planes. */
+static void emit_input_table(text *to, const emission *at) {
+  const emit_layer *first = &at->layer[0];
+  const bool is_signed = first->format.form->planes && first->instruction->integers.input_type == RUNG_I8;
+  text_print(to,
+             "/* What the input becomes before the first layer reads it, by its byte. */\n"
+             "static const %s input_table[256] = {\n",
+             is_signed ? "int8_t" : "uint8_t");
+  text_rows(to, 256, 16, 4, false, is_signed ? signed_table_value : table_value, rung_program_input_table(at->program));
   text_print(to, "};\n\n");
 }
 
-/* The first thing that a run does. */
-static void emit_look_up(text *to, const emission *at) {
-  const long long offset = (long long)at->layer[0].input->offset;
-  text_print(to, "  for (int k = 0; k < $NAME_INPUTS; k++) scratch[");
-  if (offset) text_print(to, "%lld + ", offset);
-  text_print(to, "k] = input_table[(uint8_t)input[k]];\n");
+/* The first thing that a run does, where the first layer does not read what the caller has. */
+static void emit_read_input(text *to, const emission *at) {
+  if (at->layer[0].format.form->planes)
+    emit_pack(to, at);
+  else if (rung_program_input_table(at->program))
+    text_print(to,
+               "static void read_input(const %s *input, uint8_t *x) {\n"
+               "  for (int k = 0; k < $NAME_INPUTS; k++) x[k] = input_table[(uint8_t)input[k]];\n"
+               "}\n\n",
+               emit_input_type(at));
+}
+
+static void emit_call(text *to, const emission *at, int index) {
+  const emit_layer *layer = &at->layer[index];
+  const char *function = layer->steps ? "_steps" : layer->instruction->integers.group ? "_groups" : "";
+  text_print(to, "  linear%s(&layers[%d], ", function, index);
+  emit_place(to, at, layer->input);
+  text_print(to, ", ");
+  emit_place(to, at, layer->output);
+  text_print(to, "); /* %s */\n", layer->id);
+  if (index == at->count - 1) return;
+  text_print(to, "  TRACE(%d, %s", index, layer->planes ? "integers(" : "");
+  emit_place(to, at, layer->output);
+  if (layer->planes) text_print(to, ", %d, %lld)", layer->planes, (long long)layer->instruction->integers.out);
+  text_print(to, ");\n");
 }
 
 static void emit_run(text *to, const emission *at) {
-  const rung_buffer *input = &at->input;
   text_print(to, "void $name_run(const %s input[$NAME_INPUTS], int32_t logits[$NAME_OUTPUTS]) {\n",
-             input->type == RUNG_I8 ? "int8_t" : "uint8_t");
-  if (rung_program_input_table(at->program)) emit_look_up(to, at);
-  for (int i = 0; i < at->count; i++) {
-    const emit_layer *layer = &at->layer[i];
-    text_print(to, "  %s(&layers[%d], ", layer->instruction->integers.group ? "linear_groups" : "linear", i);
-    emit_place(to, layer->input);
-    text_print(to, ", ");
-    emit_place(to, layer->output);
-    text_print(to, "); /* %s */\n", layer->id);
-    if (i == at->count - 1) continue;
-    text_print(to, "  TRACE(%d, ", i);
-    emit_place(to, layer->output);
-    text_print(to, ");\n");
+             emit_input_type(at));
+  if (at->layer[0].input->place == RUNG_PLACE_SCRATCH) {
+    text_print(to, "  read_input(input, %s", at->words && !at->layer[0].format.form->planes ? "(uint8_t *)(" : "");
+    emit_place(to, at, at->layer[0].input);
+    text_print(to, "%s);\n", at->words && !at->layer[0].format.form->planes ? ")" : "");
   }
+  for (int i = 0; i < at->count; i++) emit_call(to, at, i);
   text_print(to, "}\n\n");
 }
 
 void emit_source(text *to, const emission *at) {
   emit_opening(to, at);
   emit_layer_type(to, at);
+  emit_plane_dots(to, at);
   emit_dot_functions(to, at);
   emit_linear(to, at);
   emit_weights(to, at);
@@ -137,9 +170,10 @@ void emit_source(text *to, const emission *at) {
   if (at->scratch)
     text_print(to,
                "/* The layers' outputs; two that are never needed at once share their place. */\n"
-               "static uint8_t scratch[%lld];\n\n",
-               (long long)at->scratch);
-  if (rung_program_input_table(at->program)) emit_input_table(to, rung_program_input_table(at->program));
+               "static %s scratch[%lld];\n\n",
+               at->words ? "uint32_t" : "uint8_t", (long long)(at->words ? at->scratch / 4 : at->scratch));
+  if (rung_program_input_table(at->program)) emit_input_table(to, at);
+  emit_read_input(to, at);
   emit_run(to, at);
   text_print(to, "%s", argmax_text);
 }

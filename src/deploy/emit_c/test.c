@@ -35,11 +35,20 @@ static const char main_text[] = "int main(void) {\n"
                                 "  return differ != 0;\n"
                                 "}\n";
 
+/* How far a value is from the next one, and how many there are. */
+static int step_of(const rung_buffer *input) {
+  return input->binary ? 2 : 1;
+}
+
+static int values_of(const rung_buffer *input) {
+  return (input->qmax - input->qmin) / step_of(input) + 1;
+}
+
 static void make_seeded(const rung_buffer *input, char *to, int64_t count) {
   uint64_t state = 1;
   for (int64_t i = 0; i < count * input->count; i++) {
     state = state * 6364136223846793005u + 1442695040888963407u;
-    to[i] = (char)((int)((state >> 33) % (uint64_t)(input->qmax - input->qmin + 1)) + input->qmin);
+    to[i] = (char)((int)((state >> 33) % (uint64_t)values_of(input)) * step_of(input) + input->qmin);
   }
 }
 
@@ -58,7 +67,7 @@ static int64_t i32_value(const void *context, int64_t index) {
 static void emit_template(text *to, const emission *at, const void *examples, const int32_t *logits, int64_t count) {
   const rung_buffer *input = &at->input;
   const int64_t outputs = at->layer[at->count - 1].output->count;
-  const char *type = input->type == RUNG_I8 ? "int8_t" : "uint8_t";
+  const char *type = emit_input_type(at);
   text_print(to, opening, (long long)count, (long long)count);
   if (at->options.examples) {
     text_print(to, "static const %s inputs[EXAMPLES][$NAME_INPUTS] = {\n", type);
@@ -71,9 +80,10 @@ static void emit_template(text *to, const emission *at, const void *examples, co
     text_print(to, "};\n\n");
   } else {
     int32_t low = input->qmin;
-    char shift[16] = "";
-    if (low) snprintf(shift, sizeof shift, " %c %d", low < 0 ? '-' : '+', low < 0 ? -low : low);
-    text_print(to, generator, type, type, input->qmax - low + 1, shift);
+    char shift[24] = "";
+    const char *step = input->binary ? " * 2" : "";
+    if (low) snprintf(shift, sizeof shift, "%s %c %d", step, low < 0 ? '-' : '+', low < 0 ? -low : low);
+    text_print(to, generator, type, type, values_of(input), shift);
   }
   text_print(to, "static const int32_t expected[EXAMPLES][$NAME_OUTPUTS] = {\n");
   for (int64_t i = 0; i < count; i++) {

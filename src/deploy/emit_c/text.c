@@ -79,7 +79,7 @@ void text_rows(text *to, int64_t count, int columns, int width, bool hexadecimal
   for (int64_t i = 0; i < count; i++) {
     if (i % columns == 0) text_print(to, "   ");
     if (hexadecimal)
-      text_print(to, " 0x%02x,", (unsigned)value(context, i) & 0xffu);
+      text_print(to, " 0x%0*llx,", width, (unsigned long long)value(context, i));
     else
       text_print(to, " %*lld,", width, (long long)value(context, i));
     if (i % columns == columns - 1 || i == count - 1) text_print(to, "\n");

@@ -19,7 +19,7 @@ void text_fill(text *to, const char *template, const char *name);
 void text_real(text *to, float x);
 
 /* The rows of an initializer: `columns` integers a row, each `width` wide, from value(context, i), i < count. In
- * hexadecimal they are bytes. */
+ * hexadecimal they are of `width` digits, and none is negative. */
 typedef int64_t text_value(const void *context, int64_t index);
 void text_rows(text *to, int64_t count, int columns, int width, bool hexadecimal, text_value *value,
                const void *context);

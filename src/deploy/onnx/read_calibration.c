@@ -36,26 +36,75 @@ static rung_status check_symmetric(const import *in, const import_weight *weight
   return RUNG_OK;
 }
 
-/* The bits whose largest integer the weights of the whole model reach: the scale of a channel is its largest magnitude
- * over that (eq. 5). Where no weight is 0 and none larger than 1 they are binary. */
-static rung_status find_bits(const import *in, int *bits) {
+/* ---- Layers ------------------------------------------------------------------------------------------------------ */
+
+/* A row for each weight's layer, [in->weights], which takes what is the layer's own: bits of 0 are the scheme's. */
+static rung_layer_scheme *layers_new(const import *in) {
+  size_t count = 0;
+  for (const import_weight *weight = in->weights; weight; weight = weight->next) count++;
+  rung_layer_scheme *layers = rung_arena_array(in->arena, count, sizeof *layers);
+  char *name = rung_arena_array(in->arena, count, RUNG_LAYER_NAME);
+  if (!layers || !name) return NULL;
+  for (const import_weight *weight = in->weights; weight; weight = weight->next, name += RUNG_LAYER_NAME)
+    (layers++)->name = rung_layer_name(weight->layer->input[1], name, RUNG_LAYER_NAME);
+  return layers - count;
+}
+
+/* The row of the layer whose output, behind activations and the like, `node` is. NULL: of none. */
+static rung_layer_scheme *layer_of(const import *in, rung_layer_scheme *layers, const rung_node *node) {
+  while (node->op != &rung_op_linear && node->op->input_count > 0 && !rung_node_is_parameter(node->input[0]))
+    node = node->input[0];
+  for (const import_weight *weight = in->weights; weight; weight = weight->next, layers++)
+    if (weight->layer == node) return layers;
+  return NULL;
+}
+
+/* The scheme takes the rows that say something. */
+static void keep_own(const import *in, rung_layer_scheme *layers, rung_scheme *scheme) {
+  const rung_layer_scheme *row = layers;
+  for (const import_weight *weight = in->weights; weight; weight = weight->next, row++)
+    if (row->weight_bits || row->activation_bits) layers[scheme->layer_count++] = *row;
+  scheme->layers = layers;
+}
+
+/* The bits whose largest integer is `most`; 0: none. */
+static int bits_reaching(int64_t most) {
+  for (int bits = 2; bits <= 8; bits++)
+    if (most == (1 << (bits - 1)) - 1) return bits;
+  return 0;
+}
+
+static int64_t largest(const import_weight *weight, int64_t *least) {
+  int64_t most = 0;
+  for (int64_t i = 0; i < weight->value->tensor.count; i++) {
+    int64_t q = import_integer(&weight->value->tensor, i), magnitude = q < 0 ? q == INT64_MIN ? INT64_MAX : -q : q;
+    if (magnitude > most) most = magnitude;
+    if (magnitude < *least) *least = magnitude;
+  }
+  return most;
+}
+
+/* The bits whose largest integer a layer's weights reach: the scale of a channel is its largest magnitude over that
+ * (eq. 5). The scheme has the most; where no weight of the model is 0 and none larger than 1 they are binary. */
+static rung_status find_bits(const import *in, rung_scheme *scheme, rung_layer_scheme *layers) {
   int64_t most = 0, least = INT64_MAX;
   const import_weight *where = NULL;
-  for (const import_weight *weight = in->weights; weight; weight = weight->next)
-    for (int64_t i = 0; i < weight->value->tensor.count; i++) {
-      int64_t q = import_integer(&weight->value->tensor, i), magnitude = q < 0 ? q == INT64_MIN ? INT64_MAX : -q : q;
-      if (magnitude > most) most = magnitude, where = weight;
-      if (magnitude < least) least = magnitude;
-    }
-  for (*bits = 2; *bits <= 8; (*bits)++)
-    if (most == (1 << (*bits - 1)) - 1) {
-      if (most == 1 && least == 1) *bits = 1;
-      return RUNG_OK;
-    }
-  return rung_fail(RUNG_ERROR_UNSUPPORTED,
-                   "%s: weight '%.120s' reaches %lld, expected the weights to reach 1, 3, 7, 15, 31, 63 or 127, as "
-                   "symmetric ones of 2 to 8 bits do",
-                   in->path, where ? weight_name(where) : "", (long long)most);
+  rung_layer_scheme *layer = layers;
+  for (const import_weight *weight = in->weights; weight; weight = weight->next) {
+    const int64_t of_layer = largest(weight, &least);
+    if (of_layer > most) most = of_layer, where = weight;
+    (layer++)->weight_bits = bits_reaching(of_layer);
+  }
+  const int bits = bits_reaching(most);
+  if (!bits)
+    return rung_fail(RUNG_ERROR_UNSUPPORTED,
+                     "%s: weight '%.120s' reaches %lld, expected the weights to reach 1, 3, 7, 15, 31, 63 or 127, as "
+                     "symmetric ones of 2 to 8 bits do",
+                     in->path, where ? weight_name(where) : "", (long long)most);
+  while (layer-- != layers)
+    if (layer->weight_bits == bits) layer->weight_bits = 0;
+  scheme->weight_bits = most == 1 && least == 1 ? 1 : bits;
+  return RUNG_OK;
 }
 
 /* ---- Ranges ------------------------------------------------------------------------------------------------------ */
@@ -136,8 +185,8 @@ static bool is_of_input(const import *in, const import_range *range) {
   return root_of(range->node) == in->input;
 }
 
-/* All activations are of one format; but the input, which may keep 8 bits where the others have less. */
-static rung_status find_activations(const import *in, rung_scheme *scheme) {
+/* All activations are of one format, but that layers may have bits of their own; so may the input. */
+static rung_status find_activations(const import *in, rung_scheme *scheme, rung_layer_scheme *layers) {
   const import_range *first = NULL;
   range_format all = {0}, format;
   for (int inputs = 0; inputs < 2; inputs++)
@@ -146,9 +195,11 @@ static rung_status find_activations(const import *in, rung_scheme *scheme) {
       if (status != RUNG_OK) return status;
       if (is_of_input(in, range) != inputs || (inputs && first)) continue;
       if (!first) first = range, all = format;
-      if (format.bits != all.bits || format.is_signed != all.is_signed)
+      rung_layer_scheme *layer = format.bits == all.bits ? NULL : layer_of(in, layers, range->node);
+      if ((format.bits != all.bits && !layer) || format.is_signed != all.is_signed)
         return rung_fail(RUNG_ERROR_UNSUPPORTED, "%s: '%.120s' and '%.120s' are of different bits or signs", in->path,
                          range->by, first->by);
+      if (layer) layer->activation_bits = format.bits;
       all.symmetric |= format.symmetric;
       all.affine |= format.affine;
     }
@@ -189,6 +240,14 @@ static rung_tensor input_type(const import *in, const rung_scheme *scheme) {
         .type = format.is_signed ? RUNG_I8 : RUNG_U8, .scale = its.scale, .zero_point = its.zero_point};
   }
   return (rung_tensor){.type = RUNG_F32};
+}
+
+/* Of an input in f32; 0: those of activations. */
+static int input_bits(const import *in) {
+  range_format format;
+  for (const import_range *range = in->ranges; range; range = range->next)
+    if (is_of_input(in, range) && format_of(in, range, &format) == RUNG_OK) return format.bits;
+  return 0;
 }
 
 /* ---- Looking at the result --------------------------------------------------------------------------------------- */
@@ -256,7 +315,7 @@ static rung_status check_integers(const import *in) {
 
 /* ---- All of it --------------------------------------------------------------------------------------------------- */
 
-static rung_status calibrate(import *in, const rung_scheme *scheme) {
+static rung_status calibrate(import *in, rung_scheme *scheme) {
   int count = 0;
   for (const import_range *range = in->ranges; range; range = range->next) count++;
   rung_known_range *ranges = rung_arena_array(in->arena, (size_t)count, sizeof *ranges);
@@ -265,6 +324,7 @@ static rung_status calibrate(import *in, const rung_scheme *scheme) {
   rung_status status = gather_ranges(in, ranges, &count);
   if (status != RUNG_OK) return status;
   const rung_tensor inputs = input_type(in, scheme);
+  if (inputs.type == RUNG_F32 && input_bits(in) != scheme->activation_bits) scheme->input_bits = input_bits(in);
   for (int i = 0; i < count && inputs.type != RUNG_F32; i++)
     if (ranges[i].node == in->input) ranges[i] = ranges[--count]; /* said by `inputs` */
   status = rung_quantize(in->model, scheme);
@@ -293,13 +353,16 @@ rung_status import_calibrate(import *in) {
                      "%s: only some of its weights and activations are quantized, expected all of them or none",
                      in->path);
   rung_scheme scheme = {0};
+  rung_layer_scheme *layers = layers_new(in);
+  if (!layers) return RUNG_ERROR_MEMORY;
   rung_status status = refuse_batch_norms(in);
   for (const import_weight *weight = in->weights; weight && status == RUNG_OK; weight = weight->next)
     status = check_symmetric(in, weight);
-  if (status == RUNG_OK) status = find_bits(in, &scheme.weight_bits);
+  if (status == RUNG_OK) status = find_bits(in, &scheme, layers);
   if (status == RUNG_OK) status = find_granularity(in, &scheme);
-  if (status == RUNG_OK) status = find_activations(in, &scheme);
+  if (status == RUNG_OK) status = find_activations(in, &scheme, layers);
   if (status != RUNG_OK) return status;
+  keep_own(in, layers, &scheme);
   status = calibrate(in, &scheme);
   if (status != RUNG_OK) return status;
   rung_quantization *quantization = rung_model_quantization(in->model);

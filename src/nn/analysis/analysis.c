@@ -1,5 +1,5 @@
-/* Analysis: the network in f32, in simulated and in integer arithmetic over the same examples, and what becomes of each
- * value on the way. */
+/* Analysis: the reference in f32, the network in simulated and in integer arithmetic over the same examples, and what
+ * becomes of each value on the way. */
 #include "analysis.h"
 
 #include <math.h>
@@ -7,7 +7,7 @@
 
 /* A layer, while blocks of its output come by. */
 typedef struct layer_watch {
-  const rung_node *real, *integer; /* what stands for its output in the two graphs, behind its clamp */
+  const rung_node *real, *integer; /* its output, behind its clamp: the reference's, and in the integer graph */
   rung_integer_layer integers;
   double signal, noise;
   int32_t *first; /* [out]: the first example's integer */
@@ -16,6 +16,7 @@ typedef struct layer_watch {
 
 struct rung_analysis {
   rung_arena *arena;
+  rung_model *reference; /* the model itself, or one alike, node by node */
   int64_t examples;
   int layers, activations;
   rung_layer_analysis *layer;
@@ -58,7 +59,8 @@ static rung_status watch_layer(rung_analysis *analysis, const rung_model *model,
   rung_status status = rung_integer_layer_view(watch->integer, &watch->integers);
   if (status != RUNG_OK) return status;
   const rung_integer_layer *integers = &watch->integers;
-  watch->real = real_of(model, watch->integer);
+  const rung_graph *reference = analysis->reference->graph;
+  watch->real = rung_graph_node(reference, real_of(model, watch->integer)->index);
   watch->first = rung_arena_array(analysis->arena, (size_t)integers->out, sizeof *watch->first);
   watch->moved = rung_arena_array(analysis->arena, (size_t)integers->out, sizeof *watch->moved);
   *layer = (rung_layer_analysis){.name = layer_name(analysis->arena, linear->input[1]->name),
@@ -71,13 +73,14 @@ static rung_status watch_layer(rung_analysis *analysis, const rung_model *model,
   put_oscillation(layer, model, linear);
   if (!layer->name || !watch->first || !watch->moved) return RUNG_ERROR_MEMORY;
   analysis->layers++;
-  return analyze_weights(analysis->arena, integers, linear->input[1]->value.data, &layer->weights);
+  const rung_node *weight = rung_graph_node(reference, linear->input[1]->index);
+  return analyze_weights(analysis->arena, integers, weight->value.data, &layer->weights);
 }
 
 /* The layer whose output `node` is, behind its clamp; NULL: none. */
 static rung_layer_analysis *layer_of(const rung_analysis *analysis, const rung_node *node) {
   for (int i = 0; i < analysis->layers; i++)
-    if (analysis->layer_watch[i].real == node) return &analysis->layer[i];
+    if (analysis->layer_watch[i].real->index == node->index) return &analysis->layer[i];
   return NULL;
 }
 
@@ -142,9 +145,12 @@ static rung_graph *bound(rung_model *model, rung_form form, const rung_dataset *
 
 static rung_status run(rung_analysis *analysis, rung_model *model, const rung_dataset *dataset) {
   rung_graph *graphs[RUNG_FORM_SIMULATED + 1];
-  for (rung_form form = RUNG_FORM_FLOAT; form <= RUNG_FORM_SIMULATED; form++)
-    if (!(graphs[form] = bound(model, form, dataset))) return rung_error_status();
-  const int64_t batch = rung_graph_batch(graphs[RUNG_FORM_FLOAT]);
+  int64_t batch = INT64_MAX;
+  for (rung_form form = RUNG_FORM_FLOAT; form <= RUNG_FORM_SIMULATED; form++) {
+    graphs[form] = bound(form == RUNG_FORM_FLOAT ? analysis->reference : model, form, dataset);
+    if (!graphs[form]) return rung_error_status();
+    if (rung_graph_batch(graphs[form]) < batch) batch = rung_graph_batch(graphs[form]);
+  }
   for (int64_t first = 0; first < analysis->examples; first += batch) {
     const int64_t left = analysis->examples - first;
     const rung_replay_options block = {.count = left < batch ? left : batch, .first = first};
@@ -173,14 +179,50 @@ static rung_status settle(rung_analysis *analysis) {
 
 /* ---- The public face -------------------------------------------------------------------------------------------- */
 
+/* Its batch norms are folded as the model's were: by making a quantization of it, which is not kept. */
+static rung_status prepare_reference(const rung_model *model, rung_model *reference, const rung_dataset *dataset) {
+  rung_status status = rung_model_check_finite(reference);
+  if (status != RUNG_OK || reference == model) return status;
+  rung_graph *graph = bound(reference, RUNG_FORM_FLOAT, dataset);
+  rung_quantization *folded = graph ? rung_quantization_new(graph, &model->scheme) : NULL;
+  if (!folded) return rung_error_status();
+  rung_quantization_free(folded);
+  rung_model_touch(reference);
+  return RUNG_OK;
+}
+
 static rung_status analyze(rung_analysis *analysis, rung_model *model, const rung_dataset *dataset) {
   rung_status status = rung_model_check_finite(model);
+  if (status == RUNG_OK) status = prepare_reference(model, analysis->reference, dataset);
   if (status != RUNG_OK) return status;
   rung_quantization_refresh(model->quantization);
   rung_quantization_make_integers(model->quantization);
   status = find(analysis, model);
   if (status == RUNG_OK) status = run(analysis, model, dataset);
   return status == RUNG_OK ? settle(analysis) : status;
+}
+
+/* The same operations in the same order, on parameters of the same shapes. */
+static bool are_alike(const rung_graph *graph, const rung_graph *other) {
+  if (rung_graph_node_count(graph) != rung_graph_node_count(other)) return false;
+  for (int i = 0; i < rung_graph_node_count(graph); i++) {
+    const rung_node *a = rung_graph_node(graph, i), *b = rung_graph_node(other, i);
+    if (a->op != b->op) return false;
+    if (rung_node_is_parameter(a) && !rung_shape_equal(&a->value.shape, &b->value.shape)) return false;
+  }
+  return true;
+}
+
+static rung_status check_reference(const rung_model *model, const rung_model *reference) {
+  rung_status status = rung_model_status(reference);
+  if (status != RUNG_OK || reference == model) return status;
+  if (reference->quantization)
+    return rung_fail(RUNG_ERROR_ARGUMENT, "analyze: the reference is quantized, expected it in FP32");
+  if (!are_alike(model->graph, reference->graph))
+    return rung_fail(RUNG_ERROR_SHAPE,
+                     "analyze: the reference is another network, expected the one that the model came "
+                     "from, with the same layers and sizes");
+  return RUNG_OK;
 }
 
 static rung_status check(const rung_model *model, const rung_dataset *dataset, int64_t examples) {
@@ -200,7 +242,12 @@ static rung_status check(const rung_model *model, const rung_dataset *dataset, i
 }
 
 rung_analysis *rung_analyze(rung_model *model, const rung_dataset *dataset, int64_t examples) {
-  if (check(model, dataset, examples) != RUNG_OK) return NULL;
+  return rung_analyze_against(model, model, dataset, examples);
+}
+
+rung_analysis *rung_analyze_against(rung_model *model, rung_model *reference, const rung_dataset *dataset,
+                                    int64_t examples) {
+  if (check(model, dataset, examples) != RUNG_OK || check_reference(model, reference) != RUNG_OK) return NULL;
   rung_arena *arena = rung_arena_new();
   rung_analysis *analysis = arena ? rung_arena_array(arena, 1, sizeof *analysis) : NULL;
   if (!analysis) {
@@ -208,6 +255,7 @@ rung_analysis *rung_analyze(rung_model *model, const rung_dataset *dataset, int6
     return NULL;
   }
   analysis->arena = arena;
+  analysis->reference = reference;
   analysis->examples = examples == 0 || examples > dataset->count ? dataset->count : examples;
   const rung_form form = model->form;
   rung_status status = analyze(analysis, model, dataset);

@@ -183,15 +183,30 @@ static rung_status check(const rung_model *model, const measuring *m) {
   return model_check_loss(model);
 }
 
-rung_sensitivity *rung_sensitivity_new(rung_model *model, const rung_dataset *dataset,
-                                       const rung_mixed_options *options) {
+static measuring measuring_of(rung_model *model, const rung_mixed_options *options) {
   const rung_mixed_options defaults = {0};
   if (!options) options = &defaults;
-  measuring m = {.model = model,
-                 .ptq = options->ptq,
-                 .least_bits = options->least_bits ? options->least_bits : 2,
-                 .most_bits = options->most_bits ? options->most_bits : 8,
-                 .examples = options->examples ? options->examples : 1000};
+  return (measuring){.model = model,
+                     .ptq = options->ptq,
+                     .least_bits = options->least_bits ? options->least_bits : 2,
+                     .most_bits = options->most_bits ? options->most_bits : 8,
+                     .examples = options->examples ? options->examples : 1000};
+}
+
+int64_t rung_mixed_precision_least(rung_model *model, const rung_mixed_options *options) {
+  measuring m = measuring_of(model, options);
+  int64_t bytes = 0;
+  if (check(model, &m) != RUNG_OK) return 0;
+  m.scheme = model->scheme;
+  rung_sensitivity *sizes = allocate(&m);
+  for (int l = 0; sizes && l < sizes->layers; l++) bytes += sizes->layer[l].at[0].bytes;
+  rung_sensitivity_free(sizes);
+  return bytes;
+}
+
+rung_sensitivity *rung_sensitivity_new(rung_model *model, const rung_dataset *dataset,
+                                       const rung_mixed_options *options) {
+  measuring m = measuring_of(model, options);
   if (check(model, &m) != RUNG_OK) return NULL;
   rung_scheme kept = model->scheme;
   rung_layer_scheme *kept_layers = rung_scheme_copy_layers(&kept);
