@@ -11,7 +11,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_HERE = 77  # the exit status of a test for which the machine lacks something
-WIDTHS = {"w8a8": (784, 32, 10), "w4a4": (784, 64, 64, 64, 10), "w2a2": (784, 32, 24, 10)}
+WIDTHS = {"w8a8": (784, 32, 10), "w4a4": (784, 64, 64, 64, 10), "w2a2": (784, 32, 24, 10),
+          "w1a1": (784, 64, 64, 64, 10), "w1a2": (784, 64, 64, 64, 10), "w2a2_ternary": (784, 64, 64, 64, 10)}
+ON_BITS = ("w1a1", "w1a2", "w2a2_ternary")  # the same code in every form
 FORMS = {
     "plain": "emitted",
     "cmsis": "`--cmsis`",
@@ -110,7 +112,7 @@ def goal_lines(all_measured: list[Measured]) -> list[str]:
 def network_lines(network: str, all_measured: list[Measured]) -> list[str]:
     heads = ["", "", "instructions", "a MAC", "code", "with tables", "flash", "RAM", "stack"]
     shape = "-".join(map(str, WIDTHS[network]))
-    lines = [f"## {shape}, {network.upper()}", "", f"| {' | '.join(heads)} |", "| --- |" + " --- |" * 8]
+    lines = [f"## {shape}, {network.upper().replace("_", " ").replace("TERNARY", "ternary")}", "", f"| {' | '.join(heads)} |", "| --- |" + " --- |" * 8]
     for measured in all_measured:
         for optimization, got in measured.figures.items():
             numbers = [got[key] for key in ("code", "code+tables", "flash", "ram", "stack")]
@@ -144,7 +146,8 @@ def main() -> None:
     options = read_options()
     programs = [Program(text, f"models/{network}/{form}", (), network)
                 for network in WIDTHS for form, text in FORMS.items()
-                if network != "w8a8" or not form.startswith("packed")]  # nothing to pack in 8 bits
+                if (network != "w8a8" or not form.startswith("packed"))  # nothing to pack in 8 bits
+                and (network not in ON_BITS or form == "plain")]
     programs.append(Program("plain loops, one output after the other", str(ROOT / "bench/cortex_m/naive"), FOREIGN))
     for peer in options.peer:
         name, _, code = peer.partition("=")

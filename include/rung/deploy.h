@@ -146,7 +146,8 @@ typedef struct rung_emit_options {
  *   void digits_run(const uint8_t input[DIGITS_INPUTS], int32_t logits[DIGITS_OUTPUTS]);
  *   int digits_argmax(const int32_t logits[DIGITS_OUTPUTS]);
  *
- * and digits_run gives, to the last bit, what rung_program_run gives. Compiled with -DDIGITS_TRACE it calls the user's
+ * and digits_run gives, to the last bit, what rung_program_run gives. Layers whose weights and inputs are -1, 0 or 1
+ * multiply 32 at a time, whatever the options. Compiled with -DDIGITS_TRACE it calls the user's
  * digits_trace(layer, output) behind each layer but the last. docs/integer-program.md describes the code.
  *
  * `options` may be NULL. Each file appears whole or not at all. RUNG_ERROR_ARGUMENT: `name` is no C identifier that
@@ -157,9 +158,10 @@ RUNG_API rung_status rung_emit_c(const rung_program *program, const char *name, 
 
 /* What the emitted code takes, in bytes of a machine with 32-bit pointers. */
 typedef struct rung_emit_report {
-  int64_t macs;           /* multiply-accumulates a run, those with the zeros that fill up units not counted */
-  int64_t weight_bytes;   /* exact: weights as they are stored, out and in filled up to multiples of 4 */
-  int64_t constant_bytes; /* exact: biases, multipliers, shifts, and the table of layers */
+  int64_t macs;         /* multiply-accumulates a run, those with the zeros that fill up units not counted */
+  int64_t weight_bytes; /* exact: weights as they are stored, out and in filled up to multiples of 4; in to those of 32
+                           where a layer multiplies bits */
+  int64_t constant_bytes; /* exact: biases, multipliers, shifts or thresholds, and the table of layers */
   int64_t ram_bytes;      /* exact: the static scratch; input and logits are the caller's */
   int64_t code_bytes;     /* an estimate: measured on Cortex-M4 with gcc 12 -Os; a linker's map tells what it is */
   int64_t stack_bytes;    /* an estimate, likewise: the deepest call from NAME_run */

@@ -16,12 +16,20 @@ typedef struct recipe {
   int hidden[4]; /* up to the first 0 */
   rung_scheme scheme;
   bool real; /* inputs are reals, -1 .. 1, and the clamp is ReLU6 */
+  bool norm; /* a batch norm behind each layer, merged, and no ReLU */
 } recipe;
 
+/* As examples/mnist/low_bit has them: -1 and 1, or -1, 0 and 1. */
+#define LOW(w, a)                                                                                                      \
+  {                                                                                                                    \
+    .weight_bits = w, .activation_bits = a, .input_bits = a, .activation_signed = true, .activation_symmetric = true,  \
+    .weights = RUNG_WEIGHTS_UNIT, .activations = RUNG_ACTIVATIONS_UNIT, .batch_norm = RUNG_BATCH_NORM_MERGE            \
+  }
+
 static const recipe recipes[] = {
-    {"w8a8", {32}, {.weight_bits = 8, .activation_bits = 8}, false},
-    {"w4a4", {64, 64, 64}, {.weight_bits = 4, .activation_bits = 4}, false},
-    {"w2a2", {32, 24}, {.weight_bits = 2, .activation_bits = 2}, false},
+    {"w8a8", {32}, {.weight_bits = 8, .activation_bits = 8}, false, false},
+    {"w4a4", {64, 64, 64}, {.weight_bits = 4, .activation_bits = 4}, false, false},
+    {"w2a2", {32, 24}, {.weight_bits = 2, .activation_bits = 2}, false, false},
     {"grouped",
      {30, 17},
      {.weight_bits = 4,
@@ -29,7 +37,11 @@ static const recipe recipes[] = {
       .weight_granularity = RUNG_PER_GROUP,
       .weight_group = 28,
       .activation_signed = true},
-     true},
+     true,
+     false},
+    {.name = "w1a1", .hidden = {64, 64, 64}, .scheme = LOW(1, 1), .norm = true},
+    {.name = "w1a2", .hidden = {64, 64, 64}, .scheme = LOW(1, 2), .norm = true},
+    {.name = "w2a2_ternary", .hidden = {64, 64, 64}, .scheme = LOW(2, 2), .norm = true},
 };
 
 static void check(bool ok) {
@@ -58,11 +70,13 @@ static rung_dataset *prepare(const recipe *made, const rung_dataset *data) {
 static rung_model *record(const recipe *made) {
   rung_model *model = rung_model_new(&(rung_model_options){.batch = 64, .threads = 1, .seed = 1});
   rung_node *x = rung_input(model, "image", made->real ? RUNG_SHAPE(PIXELS) : RUNG_SHAPE(28, 28));
+  if (made->norm) x = rung_rescale(x, 2, -1);
   for (int i = 0; made->hidden[i]; i++) {
     char name[16];
     snprintf(name, sizeof name, "fc%d", i + 1);
     x = rung_linear(x, name, made->hidden[i]);
-    x = made->real ? rung_relu6(x) : rung_relu(x);
+    snprintf(name, sizeof name, "norm%d", i + 1);
+    x = made->norm ? rung_batch_norm(x, name) : made->real ? rung_relu6(x) : rung_relu(x);
   }
   rung_loss_cross_entropy(rung_linear(x, "logits", CLASSES));
   check(model && rung_model_status(model) == RUNG_OK);

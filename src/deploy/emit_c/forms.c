@@ -1,8 +1,8 @@
 /* The forms that a layer's product can have, and which one a layer takes. */
 #include "emit.h"
 
-/* The first row that takes a layer is its form. On bits before on bytes: faster on every machine tried, and no larger
- * but for the inputs that are missing to 32. */
+/* Planes wherever a layer's weights and inputs are such: faster than bytes on every machine tried, and no larger but
+ * for the inputs that are missing to 32 (docs/integer-program.md). */
 static const emit_form forms[] = {
     {"x1_w1", 1, 1, 32, "in - 2 popcount(w ^ x) (eq. 70)"},
     {"x2_w1", 1, 2, 32, "popcount(x != 0) less twice where signs differ (eq. 71)"},

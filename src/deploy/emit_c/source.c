@@ -82,6 +82,8 @@ static void emit_opening(text *to, const emission *at) {
   emit_real(to, logits);
   text_print(to, "\n");
   emit_numbers(to, at);
+  for (int i = 0; i < at->count; i++)
+    text_print(to, " * %s %s: %s\n", i ? "      " : "Forms ", at->layer[i].id, at->layer[i].format.form->name);
   text_print(to, " *\n * Equations (eq.) are those of Rung's docs/quantization.md. */\n"
                  "#include \"$name.h\"\n\n#include <limits.h>\n\n");
   text_print(to, "%s%s%s", at->options.cmsis && emit_uses_bytes(at) ? smlad_head : "", assumptions, trace_head);
