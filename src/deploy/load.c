@@ -176,6 +176,9 @@ static rung_status check_table(const program_reader *reader, const rung_input_ta
   const rung_integer_layer *first = &reader->program->layer[0].instruction.integers;
   for (int k = 0; k < 256; k++) {
     const int32_t q = first->input_type == RUNG_I8 ? (int8_t)table->q[k] : table->q[k];
+    if (first->input_binary && q == 0)
+      return rung_fail(RUNG_ERROR_NUMERIC, "%s: tensor '" PROGRAM_TABLE_Q "': value %d is 0, expected -1 or 1",
+                       reader->path, k);
     if (q < first->input_qmin || q > first->input_qmax)
       return rung_fail(RUNG_ERROR_NUMERIC, "%s: tensor '" PROGRAM_TABLE_Q "': value %d is %d, expected %d..%d",
                        reader->path, k, q, first->input_qmin, first->input_qmax);

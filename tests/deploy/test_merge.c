@@ -127,6 +127,31 @@ START_TEST(the_file_is_the_program) {
 }
 END_TEST
 
+/* What takes one bit cannot be 0. */
+START_TEST(a_table_of_signs_has_no_0) {
+  pictures data = pictures_load(96, 60);
+  rung_model *model = merged(0, data.train, 1);
+  rung_program *program = freeze(model);
+  const char *path = scratch_path("program.safetensors");
+  expect_ok(rung_program_save(program, path));
+  FILE *file = fopen(path, "r+b");
+  static char bytes[1 << 20];
+  const size_t size = fread(bytes, 1, sizeof bytes, file);
+  size_t at = 0; /* of the table */
+  while (at + 256 < size && memcmp(bytes + at, rung_program_input_table(program)->q, 256) != 0) at++;
+  ck_assert(at + 256 < size);
+  fseek(file, (long)at + 17, SEEK_SET);
+  fputc(0, file);
+  fclose(file);
+  ck_assert_ptr_null(rung_program_load(path));
+  ck_assert_msg(strstr(rung_error(), "input_table.q': value 17 is 0, expected -1 or 1") != NULL, "%s", rung_error());
+  unlink(path);
+  rung_program_free(program);
+  rung_model_free(model);
+  pictures_free(&data);
+}
+END_TEST
+
 /* A checkpoint evaluates and freezes as the model that it was made of. */
 START_TEST(a_checkpoint_freezes_the_same) {
   pictures data = pictures_load(96, 60);
@@ -163,5 +188,6 @@ START_TEST(a_relu_has_no_sign) {
 }
 END_TEST
 
-TEST_MAIN(CASES(all_are_the_same_integers, LENGTH(merges)), CASES(the_file_is_the_program, LENGTH(merges)),
-          CASES(a_checkpoint_freezes_the_same, LENGTH(merges)), CASE(a_relu_has_no_sign))
+TEST_MAIN(CASE(a_table_of_signs_has_no_0), CASES(all_are_the_same_integers, LENGTH(merges)),
+          CASES(the_file_is_the_program, LENGTH(merges)), CASES(a_checkpoint_freezes_the_same, LENGTH(merges)),
+          CASE(a_relu_has_no_sign))
