@@ -63,6 +63,17 @@ START_TEST(the_table_is_the_formula) {
 }
 END_TEST
 
+/* Pixels are all positive. */
+START_TEST(a_sign_needs_negative_values) {
+  uint8_t byte[2] = {0, 255};
+  const rung_tensor data = {.type = RUNG_U8, .shape = RUNG_SHAPE(1, 2), .data = byte, .scale = 1 / 255.0f};
+  ck_assert_ptr_null(requantize_input_grid(&data, NULL, 1, "image"));
+  ck_assert_str_eq(rung_error(),
+                   "quantize: 'image' has no negative values, whose sign an input of 1 bit is; rescale it, "
+                   "or give it more bits");
+}
+END_TEST
+
 /* 2 x - 1 of pixels: the middle of the range lies between 127 and 128. */
 START_TEST(pixels_become_signs) {
   const rung_tensor data = {.type = RUNG_U8, .shape = RUNG_SHAPE(1, 1), .scale = 1 / 255.0f};
@@ -81,4 +92,5 @@ START_TEST(pixels_become_signs) {
 }
 END_TEST
 
-TEST_MAIN(CASES(the_table_is_the_formula, LENGTH(inputs)), CASE(pixels_become_signs))
+TEST_MAIN(CASE(a_sign_needs_negative_values), CASES(the_table_is_the_formula, LENGTH(inputs)),
+          CASE(pixels_become_signs))

@@ -31,7 +31,14 @@ rung_quantizer *requantize_input_grid(const rung_tensor *integers, const rung_no
   bool has_nan;
   reals_of(integers, rescale, r);
   rung_kernels_active()->min_max(r, 256, &least, &most, &has_nan);
-  const bool is_signed = least < 0 || bits == 1;
+  if (bits == 1 && least >= 0) { /* the sign of what is not negative says nothing */
+    rung_fail(
+        RUNG_ERROR_ARGUMENT,
+        "quantize: '%s' has no negative values, whose sign an input of 1 bit is; rescale it, or give it more bits",
+        name);
+    return NULL;
+  }
+  const bool is_signed = least < 0;
   const rung_format format = {.bits = bits, .is_signed = is_signed, .symmetric = is_signed};
   rung_quantizer *quantizer = rung_quantizer_new(name, &format, NULL);
   if (!quantizer) return NULL;
