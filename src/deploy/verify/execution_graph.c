@@ -9,7 +9,8 @@ typedef struct graph_state {
   rung_graph *graph;
   const rung_node **value;    /* [layers]: what stands for each layer's output */
   const rung_node **before;   /* [layers]: the same before it was rounded; NULL */
-  rung_quantizer_state *held; /* [quantizers]: what a training forward pass puts back */
+  rung_quantizer_state *held; /* [quantizers]: what a training forward pass puts back, and ... */
+  float **scale;              /* [learned scales]: ... which the first step starts */
 } graph_state;
 
 /* ---- What stands for a layer ------------------------------------------------------------------------------------ */
@@ -92,6 +93,34 @@ static const rung_node *merged_layer(const verify_run *run) {
   return NULL;
 }
 
+static rung_graph *learned_scales(const verify_run *run) {
+  return rung_quantization_learned(rung_model_quantization(run->model));
+}
+
+static size_t value_bytes(const rung_node *node) {
+  return (size_t)rung_tensor_count(&node->value) * sizeof(float);
+}
+
+static rung_status hold_scales(const verify_run *run, graph_state *state) {
+  const int count = rung_graph_node_count(learned_scales(run));
+  state->scale = rung_arena_array(run->arena, (size_t)count + 1, sizeof *state->scale);
+  for (int i = 0; i < count && state->scale; i++) {
+    const rung_node *node = rung_graph_node(learned_scales(run), i);
+    state->scale[i] = rung_arena_array(run->arena, value_bytes(node), 1);
+    if (!state->scale[i]) return RUNG_ERROR_MEMORY;
+    memcpy(state->scale[i], node->value.data, value_bytes(node));
+  }
+  return state->scale ? RUNG_OK : RUNG_ERROR_MEMORY;
+}
+
+static void put_scales_back(const verify_run *run, const graph_state *state) {
+  for (int i = 0; i < rung_graph_node_count(learned_scales(run)); i++) {
+    const rung_node *node = rung_graph_node(learned_scales(run), i);
+    if (state->scale[i]) memcpy(node->value.data, state->scale[i], value_bytes(node));
+  }
+  rung_model_touch(run->model);
+}
+
 /* Training moves ranges; here they are held. A batch norm that stays would move its statistics. */
 static rung_status open_training(verify_execution *execution) {
   verify_run *run = execution->in;
@@ -107,6 +136,8 @@ static rung_status open_training(verify_execution *execution) {
   int count = rung_quantization_quantizer_count(quantization);
   state->held = rung_arena_array(run->arena, (size_t)count, sizeof *state->held);
   if (!state->held) return RUNG_ERROR_MEMORY;
+  status = hold_scales(run, state);
+  if (status != RUNG_OK) return status;
   for (int i = 0; i < count; i++) state->held[i] = rung_quantization_quantizer(quantization, i)->state;
   rung_quantization_set_state(quantization, RUNG_QUANTIZER_FROZEN);
   return RUNG_OK;
@@ -116,6 +147,7 @@ static void close_training(verify_execution *execution) {
   const graph_state *state = execution->state;
   rung_quantization *quantization = rung_model_quantization(execution->in->model);
   if (!state || !state->held) return;
+  if (state->scale) put_scales_back(execution->in, state);
   for (int i = 0; i < rung_quantization_quantizer_count(quantization); i++)
     rung_quantization_quantizer(quantization, i)->state = state->held[i];
 }
