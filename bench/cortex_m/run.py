@@ -112,7 +112,8 @@ def goal_lines(all_measured: list[Measured]) -> list[str]:
 def network_lines(network: str, all_measured: list[Measured]) -> list[str]:
     heads = ["", "", "instructions", "a MAC", "code", "with tables", "flash", "RAM", "stack"]
     shape = "-".join(map(str, WIDTHS[network]))
-    lines = [f"## {shape}, {network.upper().replace("_", " ").replace("TERNARY", "ternary")}", "", f"| {' | '.join(heads)} |", "| --- |" + " --- |" * 8]
+    bits, *kind = network.split("_")
+    lines = [f"## {shape}, {' '.join([bits.upper(), *kind])}", "", f"| {' | '.join(heads)} |", "| --- |" + " --- |" * 8]
     for measured in all_measured:
         for optimization, got in measured.figures.items():
             numbers = [got[key] for key in ("code", "code+tables", "flash", "ram", "stack")]
